@@ -1,0 +1,644 @@
+//! What an observation does to a server: its stage advances, or stays, or its launch has failed.
+//! Nothing is asked for here.
+//!
+//! **Invariant 1**: only what was read counts, and only if it was read after the stage began.
+
+use super::cleanup::{clean_up, go_on, launch_failed};
+use super::turn::{Turn, later};
+use crate::effect::LifeCycleTarget;
+use crate::observation::{
+    CommandStatus, LaunchStatus, LifeCycle, ReplicationState, ServerSeen, StatusChecks,
+};
+use crate::server::{
+    CallStep, JobStep, Launch, Passed, Purpose, Run, RunStep, Server, Stage, Stall, TestInstance,
+    Then,
+};
+use crate::wave::Phase;
+
+/// A command that SSM has not ended by itself counts as failed so long after its time-out.
+const COMMAND_GRACE: jiff::SignedDuration = jiff::SignedDuration::from_secs(60);
+
+/// Let a server's latest observation change its stage.
+pub(super) fn follow(turn: &mut Turn, server: &mut Server) {
+    stall(turn, server);
+    match server.stage.clone() {
+        Stage::Replicating => replicating(turn, server),
+        Stage::Launching {
+            purpose,
+            step: JobStep::Running { job, since },
+        } => {
+            launching(turn, server, purpose, &job, since);
+        }
+        Stage::Launching {
+            step: JobStep::Due { not_before },
+            ..
+        } => turn.look_again(not_before),
+        Stage::Checking {
+            purpose,
+            launch,
+            since,
+        } => {
+            checking(turn, server, purpose, launch, since);
+        }
+        Stage::Validating {
+            purpose,
+            launch,
+            check,
+            run,
+        } => {
+            validating(turn, server, purpose, launch, check, run);
+        }
+        Stage::Tested { instance } => tested(turn, server, instance),
+        Stage::Quiescing { run } => quiescing(turn, server, run),
+        Stage::Settling { .. } => settling(turn, server),
+        Stage::Returning { to, call, then } => returning(turn, server, to, call, then),
+        Stage::Restarting { run, then } => restarting(turn, server, run, then),
+        Stage::Terminating {
+            step: JobStep::Running { job, since },
+            then,
+        } => {
+            if terminated(turn, server, &job, since) {
+                server.test_instance = None;
+                server.stage = go_on(turn, server, then);
+            }
+        }
+        Stage::Accepting {
+            call: CallStep::Due { not_before },
+        }
+        | Stage::Finalizing {
+            call: CallStep::Due { not_before },
+        }
+        | Stage::Terminating {
+            step: JobStep::Due { not_before },
+            ..
+        } => {
+            turn.look_again(not_before);
+        }
+        // Their effects are followed by `outcomes`; the rest is at rest.
+        Stage::Launching {
+            step: JobStep::Requested { .. },
+            ..
+        }
+        | Stage::Accepting {
+            call: CallStep::Calling { .. },
+        }
+        | Stage::Finalizing {
+            call: CallStep::Calling { .. },
+        }
+        | Stage::Terminating {
+            step: JobStep::Requested { .. },
+            ..
+        }
+        | Stage::CutOver { .. }
+        | Stage::Finalized { .. }
+        | Stage::Ended { .. } => {}
+    }
+}
+
+fn replicating(turn: &mut Turn, server: &mut Server) {
+    if !matches!(turn.wave.phase, Phase::Testing) {
+        return;
+    }
+    turn.look_again_soon();
+    let max_lag = turn.wave.plan.policy.max_lag;
+    let ready = turn
+        .seen
+        .get(&server.id)
+        .is_some_and(|s| ready_to_test(s, max_lag));
+    if ready {
+        server.stage = Stage::Launching {
+            purpose: Purpose::Test,
+            step: JobStep::Due {
+                not_before: turn.now,
+            },
+        };
+    }
+}
+
+/// In step, with a snapshot, in a life cycle state from which a test can come.
+pub(super) fn ready_to_test(seen: &ServerSeen, max_lag: jiff::SignedDuration) -> bool {
+    let life_cycle = match seen.life_cycle {
+        LifeCycle::ReadyForTest | LifeCycle::Testing | LifeCycle::ReadyForCutover => true,
+        // Set back by `wants` before it is tested again.
+        LifeCycle::CuttingOver => true,
+        LifeCycle::Stopped
+        | LifeCycle::NotReady
+        | LifeCycle::Cutover
+        | LifeCycle::Disconnected
+        | LifeCycle::Discovered
+        | LifeCycle::PendingInstallation
+        | LifeCycle::Unknown => false,
+    };
+    life_cycle && !seen.archived && seen.in_step(max_lag)
+}
+
+fn launching(
+    turn: &mut Turn,
+    server: &mut Server,
+    purpose: Purpose,
+    job: &crate::id::JobId,
+    since: jiff::Timestamp,
+) {
+    let deadline = later(since, turn.wave.plan.policy.launch_timeout);
+    let seen = turn
+        .seen
+        .get(&server.id)
+        .and_then(|s| s.job.clone())
+        .filter(|j| j.id == *job);
+    let Some(seen) = seen else {
+        return overdue(turn, server, purpose, job, deadline);
+    };
+    if seen.skipped {
+        return launch_failed(turn, server, purpose, "MGN skipped it");
+    }
+    match (seen.launch, seen.instance) {
+        (LaunchStatus::Launched, Some(instance)) => {
+            if purpose == Purpose::Test {
+                server.test_instance = Some(instance.clone());
+            }
+            if seen.previous_snapshot {
+                // The source did not answer when the snapshot was made: what runs is old.
+                return launch_failed(
+                    turn,
+                    server,
+                    purpose,
+                    "it was launched from a previous snapshot",
+                );
+            }
+            server.stage = Stage::Checking {
+                purpose,
+                launch: Launch {
+                    job: job.clone(),
+                    instance,
+                    requested_at: since,
+                },
+                since: turn.now,
+            };
+            turn.look_again_soon();
+        }
+        (LaunchStatus::Failed | LaunchStatus::Terminated, _) => {
+            launch_failed(turn, server, purpose, "MGN could not launch it");
+        }
+        (LaunchStatus::Launched, None)
+        | (LaunchStatus::Pending | LaunchStatus::InProgress | LaunchStatus::Unknown, _) => {
+            if seen.completed {
+                launch_failed(turn, server, purpose, "the job ended without launching it");
+            } else {
+                overdue(turn, server, purpose, job, deadline);
+            }
+        }
+    }
+}
+
+fn overdue(
+    turn: &mut Turn,
+    server: &mut Server,
+    purpose: Purpose,
+    job: &crate::id::JobId,
+    deadline: jiff::Timestamp,
+) {
+    if turn.now >= deadline {
+        launch_failed(
+            turn,
+            server,
+            purpose,
+            &format!("{job} did not launch it in time"),
+        );
+    } else {
+        turn.look_again(deadline);
+        turn.look_again_soon();
+    }
+}
+
+fn checking(
+    turn: &mut Turn,
+    server: &mut Server,
+    purpose: Purpose,
+    launch: Launch,
+    since: jiff::Timestamp,
+) {
+    let needs_ssm = turn
+        .application(server)
+        .is_some_and(|a| !a.validate.is_empty());
+    let instance = turn
+        .fresh(server)
+        .and_then(|s| s.instance.clone())
+        .filter(|i| i.id == launch.instance);
+    if let Some(instance) = instance {
+        if instance.gone {
+            return launch_failed(turn, server, purpose, "its instance is gone");
+        }
+        match instance.checks {
+            StatusChecks::Failed => {
+                return launch_failed(turn, server, purpose, "its EC2 status checks failed");
+            }
+            StatusChecks::Passed if instance.running && (instance.managed || !needs_ssm) => {
+                return validate_next(turn, server, purpose, launch, 0);
+            }
+            StatusChecks::Passed | StatusChecks::Pending => {}
+        }
+    }
+    let deadline = later(since, turn.wave.plan.policy.boot_timeout);
+    if turn.now >= deadline {
+        let reason = "it did not pass its EC2 status checks and reach SSM in time";
+        return launch_failed(turn, server, purpose, reason);
+    }
+    turn.look_again(deadline);
+    turn.look_again_soon();
+}
+
+/// Run the next check, or be done with them.
+fn validate_next(
+    turn: &mut Turn,
+    server: &mut Server,
+    purpose: Purpose,
+    launch: Launch,
+    check: u32,
+) {
+    let checks = turn
+        .application(server)
+        .map_or(0, |a| u32::try_from(a.validate.len()).unwrap_or(u32::MAX));
+    if check < checks {
+        server.stage = Stage::Validating {
+            purpose,
+            launch,
+            check,
+            run: Run::due(turn.now),
+        };
+        return;
+    }
+    let passed = Passed {
+        launch,
+        at: turn.now,
+        checks,
+    };
+    match purpose {
+        Purpose::Test => {
+            server.test = Some(passed);
+            server.stage = Stage::Accepting {
+                call: CallStep::Due {
+                    not_before: turn.now,
+                },
+            };
+            turn.note(
+                "TestPassed",
+                format!("{} passed its test.", server.hostname),
+            );
+        }
+        Purpose::Cutover => {
+            let down_since = server.quiesced_at.unwrap_or(passed.launch.requested_at);
+            server.downtime = Some(turn.now.duration_since(down_since));
+            server.cutover = Some(passed);
+            server.stage = Stage::CutOver { at: turn.now };
+            turn.note("CutOver", format!("{} runs in AWS.", server.hostname));
+        }
+    }
+    server.refusals = 0;
+}
+
+fn validating(
+    turn: &mut Turn,
+    server: &mut Server,
+    purpose: Purpose,
+    launch: Launch,
+    check: u32,
+    run: Run,
+) {
+    let document = turn
+        .application(server)
+        .and_then(|a| a.validate.get(usize::try_from(check).unwrap_or(usize::MAX)))
+        .cloned();
+    let Some(document) = document else {
+        return validate_next(turn, server, purpose, launch, check);
+    };
+    match ran(turn, server, &run, document.timeout) {
+        Ran::NotYet => {}
+        Ran::Succeeded => validate_next(turn, server, purpose, launch, check + 1),
+        Ran::Failed(reason) => {
+            turn.note(
+                "CheckFailed",
+                format!(
+                    "{} failed on {}: {reason}",
+                    document.document, server.hostname
+                ),
+            );
+            if run.tries < turn.wave.plan.policy.attempts {
+                let run = run.again(turn);
+                server.stage = Stage::Validating {
+                    purpose,
+                    launch,
+                    check,
+                    run,
+                };
+            } else {
+                launch_failed(
+                    turn,
+                    server,
+                    purpose,
+                    &format!("{}: {reason}", document.document),
+                );
+            }
+        }
+    }
+}
+
+fn quiescing(turn: &mut Turn, server: &mut Server, run: Run) {
+    let Some(quiesce) = turn.application(server).and_then(|a| a.quiesce.clone()) else {
+        server.stage = Stage::Settling { since: turn.now };
+        return;
+    };
+    match ran(turn, server, &run, quiesce.stop.timeout) {
+        Ran::NotYet => {}
+        Ran::Succeeded => {
+            turn.note(
+                "SourceQuiesced",
+                format!("{} is stopped on its source.", server.hostname),
+            );
+            server.stage = Stage::Settling { since: turn.now };
+            turn.look_again_soon();
+        }
+        Ran::Failed(reason) => {
+            if run.tries < turn.wave.plan.policy.attempts {
+                server.stage = Stage::Quiescing {
+                    run: run.again(turn),
+                };
+            } else {
+                let reason = format!("its source could not be quiesced: {reason}");
+                super::cleanup::give_up(turn, server, Purpose::Cutover, &reason);
+            }
+        }
+    }
+}
+
+fn restarting(turn: &mut Turn, server: &mut Server, run: Run, then: Then) {
+    let start = turn
+        .application(server)
+        .and_then(|a| a.quiesce.as_ref())
+        .and_then(|q| q.start.clone());
+    let Some(start) = start else {
+        server.quiesced_at = None;
+        server.stage = go_on(turn, server, then);
+        return;
+    };
+    match ran(turn, server, &run, start.timeout) {
+        Ran::NotYet => {}
+        Ran::Succeeded => {
+            turn.note(
+                "SourceRestarted",
+                format!("{} runs on its source again.", server.hostname),
+            );
+            server.quiesced_at = None;
+            server.stage = go_on(turn, server, then);
+        }
+        Ran::Failed(reason) => {
+            let again = if run.tries < turn.wave.plan.policy.attempts {
+                run.again(turn)
+            } else {
+                turn.hold(crate::hold::HoldReason::Refused {
+                    task: format!("Starting the source of {} again", server.hostname),
+                    message: reason,
+                });
+                Run {
+                    tries: 0,
+                    ..run.again(turn)
+                }
+            };
+            server.stage = Stage::Restarting { run: again, then };
+        }
+    }
+}
+
+/// How one try of a document went.
+enum Ran {
+    NotYet,
+    Succeeded,
+    Failed(String),
+}
+
+fn ran(turn: &mut Turn, server: &Server, run: &Run, timeout: jiff::SignedDuration) -> Ran {
+    match &run.step {
+        RunStep::Due { not_before } => {
+            turn.look_again(*not_before);
+            Ran::NotYet
+        }
+        RunStep::Sending { .. } => Ran::NotYet,
+        RunStep::Running { command, since } => {
+            let status = turn
+                .seen
+                .get(&server.id)
+                .and_then(|s| s.commands.get(command));
+            match status {
+                Some(CommandStatus::Succeeded) => return Ran::Succeeded,
+                Some(CommandStatus::Failed(reason)) => return Ran::Failed(reason.clone()),
+                Some(CommandStatus::Pending) | None => {}
+            }
+            let deadline = later(later(*since, timeout), COMMAND_GRACE);
+            if turn.now >= deadline {
+                return Ran::Failed("no result in time".to_owned());
+            }
+            turn.look_again(deadline);
+            turn.look_again_soon();
+            Ran::NotYet
+        }
+    }
+}
+
+fn tested(turn: &mut Turn, server: &mut Server, instance: TestInstance) {
+    if let TestInstance::Terminating(JobStep::Running { job, since }) = &instance
+        && terminated(turn, server, job, *since)
+    {
+        server.test_instance = None;
+        server.stage = Stage::Tested {
+            instance: TestInstance::Gone,
+        };
+        return;
+    }
+    if let TestInstance::Kept { until } = instance {
+        turn.look_again(until);
+    }
+    // Somebody else's doing: a test that is no longer the last one, or a life cycle that is no
+    // longer ours, is worth nothing.
+    let Some(seen) = turn.fresh(server) else {
+        return;
+    };
+    let ours = server.test.as_ref().map(|t| &t.launch.job);
+    let last = seen.last_test.as_ref();
+    let state = seen.life_cycle;
+    if state == LifeCycle::ReadyForCutover && last == ours {
+        return;
+    }
+    if matches!(instance, TestInstance::Terminating(_)) {
+        return;
+    }
+    let reason = if last == ours {
+        "its life cycle was changed outside this wave"
+    } else {
+        "it was tested again outside this wave"
+    };
+    turn.note(
+        "TestLapsed",
+        format!("{}: {reason}; it is tested again.", server.hostname),
+    );
+    server.test = None;
+    server.tests = 0;
+    server.stage = Stage::Replicating;
+}
+
+fn settling(turn: &mut Turn, server: &mut Server) {
+    turn.look_again_soon();
+    let deadline = later(server.since, turn.wave.plan.policy.boot_timeout);
+    if turn.fresh(server).is_some_and(ServerSeen::caught_up) {
+        server.stage = Stage::Launching {
+            purpose: Purpose::Cutover,
+            step: JobStep::Due {
+                not_before: turn.now,
+            },
+        };
+    } else if turn.now >= deadline {
+        let reason = "its replication did not catch up after the quiesce";
+        super::cleanup::give_up(turn, server, Purpose::Cutover, reason);
+    }
+}
+
+fn returning(
+    turn: &mut Turn,
+    server: &mut Server,
+    to: LifeCycleTarget,
+    call: CallStep,
+    then: Then,
+) {
+    let CallStep::Due { not_before } = call else {
+        return;
+    };
+    turn.look_again(not_before);
+    let Some(seen) = turn.fresh(server) else {
+        return turn.look_again_soon();
+    };
+    let needed = match (to, seen.life_cycle) {
+        (LifeCycleTarget::ReadyForTest, LifeCycle::Testing | LifeCycle::ReadyForCutover) => true,
+        (LifeCycleTarget::ReadyForCutover, LifeCycle::CuttingOver) => true,
+        (LifeCycleTarget::ReadyForTest | LifeCycleTarget::ReadyForCutover, _) => false,
+    };
+    if !needed {
+        returned(turn, server, to, then);
+    }
+}
+
+/// The life cycle was set back, or was there already.
+pub(super) fn returned(turn: &mut Turn, server: &mut Server, to: LifeCycleTarget, then: Then) {
+    if to == LifeCycleTarget::ReadyForCutover {
+        server.cutting_over = false;
+    }
+    server.refusals = 0;
+    server.stage = go_on(turn, server, then);
+}
+
+/// Whether a termination has ended, or is so late that nothing more is expected of it.
+fn terminated(
+    turn: &mut Turn,
+    server: &Server,
+    job: &crate::id::JobId,
+    since: jiff::Timestamp,
+) -> bool {
+    let ended = turn
+        .seen
+        .get(&server.id)
+        .and_then(|s| s.job.as_ref())
+        .is_some_and(|j| j.id == *job && (j.completed || j.launch == LaunchStatus::Terminated));
+    if ended {
+        return true;
+    }
+    let deadline = later(since, turn.wave.plan.policy.launch_timeout);
+    turn.look_again(deadline);
+    turn.look_again_soon();
+    if turn.now >= deadline {
+        turn.note(
+            "TerminationOverdue",
+            format!("{job} has not ended for {}.", server.hostname),
+        );
+        return true;
+    }
+    false
+}
+
+/// A stall is told when it begins and when it ends; `wants` asks MGN to try again.
+fn stall(turn: &mut Turn, server: &mut Server) {
+    let replicates = match server.stage {
+        Stage::Finalizing { .. } | Stage::Finalized { .. } | Stage::Ended { .. } => false,
+        Stage::Replicating
+        | Stage::Launching { .. }
+        | Stage::Checking { .. }
+        | Stage::Validating { .. }
+        | Stage::Accepting { .. }
+        | Stage::Tested { .. }
+        | Stage::Quiescing { .. }
+        | Stage::Settling { .. }
+        | Stage::Returning { .. }
+        | Stage::Restarting { .. }
+        | Stage::Terminating { .. }
+        | Stage::CutOver { .. } => true,
+    };
+    let Some(seen) = turn.seen.get(&server.id) else {
+        return;
+    };
+    let stalled = replicates && seen.replication.state == ReplicationState::Stalled;
+    match (&server.stall, stalled) {
+        (None, true) => {
+            let error = seen
+                .replication
+                .error
+                .clone()
+                .unwrap_or_else(|| "no reason given".into());
+            let text = format!("Replication of {} stalls: {error}.", server.hostname);
+            turn.note("ReplicationStalled", text.clone());
+            turn.tell(format!("[{}] Replication stalls", turn.wave.id), text, true);
+            server.stall = Some(Stall {
+                since: turn.now,
+                retries: 0,
+                retry_at: turn.now,
+            });
+        }
+        (Some(_), false) => {
+            turn.note(
+                "ReplicationResumed",
+                format!("{} replicates again.", server.hostname),
+            );
+            server.stall = None;
+        }
+        (Some(stall), true) => {
+            let at = stall.retry_at;
+            turn.look_again(at);
+        }
+        (None, false) => {}
+    }
+}
+
+/// A cutover that may not be launched in what is left of the window: the source runs again, and
+/// the server waits as it did before.
+pub(super) fn step_back(turn: &Turn, server: &mut Server) {
+    let then = Then::Tested;
+    server.stage = if server.quiesced_at.is_some() {
+        match clean_up(
+            turn,
+            server,
+            crate::server::End::Aborted { cut_over: false },
+        ) {
+            Stage::Restarting { run, .. } => Stage::Restarting { run, then },
+            _ => go_on(turn, server, then),
+        }
+    } else {
+        go_on(turn, server, then)
+    };
+}
+
+impl Run {
+    /// The next try.
+    fn again(&self, turn: &Turn) -> Self {
+        Self {
+            tries: self.tries,
+            step: RunStep::Due {
+                not_before: turn.after(turn.wave.plan.policy.observe_every),
+            },
+        }
+    }
+}

@@ -1,0 +1,332 @@
+//! What people ask: every message has a defined outcome in every phase. It is done, already
+//! known, or refused with a reason in the audit chain; it is drained in any case.
+//!
+//! **Invariant 9**: a decision counts once, for the evidence it was shown, by an allowed person,
+//! in time.
+
+use super::turn::Turn;
+use super::{cleanup, gates, outcomes};
+use crate::gate::{Approval, Gate, GateState, Verdict};
+use crate::hold::{HoldId, HoldReason};
+use crate::id::ServerId;
+use crate::message::{Body, Message};
+use crate::plan::{Approver, Plan, Start};
+use crate::server::{CallStep, End, JobStep, RunStep, Server, Stage, TestInstance};
+use crate::wave::{Claims, Phase};
+
+/// Deal with one message.
+pub(super) fn receive(turn: &mut Turn, message: Message) {
+    let Message {
+        id,
+        by,
+        body,
+        at: _,
+    } = message;
+    let answer = if turn.wave.phase.terminal() {
+        Err("the wave has ended".to_owned())
+    } else {
+        match body {
+            Body::Apply(plan) => amend(turn, *plan),
+            Body::Start => start(turn),
+            Body::Hold { note } => hold(turn, &by, note),
+            Body::Resume { hold } => resume(turn, hold),
+            Body::Skip { servers } => skip(turn, &by, &servers),
+            Body::Abort => abort(turn),
+            Body::Decide {
+                gate,
+                verdict,
+                evidence,
+            } => decide_gate(turn, &by, gate, verdict, &evidence),
+        }
+    };
+    match answer {
+        Ok(text) => turn.note_by("MessageCounted", text, &by, &id),
+        Err(reason) => turn.note_by("MessageRefused", format!("Refused: {reason}."), &by, &id),
+    }
+    turn.drained.push(id);
+}
+
+/// What came of a message: what was done, or why not.
+type Answer = Result<String, String>;
+
+fn amend(turn: &mut Turn, plan: Plan) -> Answer {
+    if plan == turn.wave.plan {
+        return Ok("The plan is the one that is under way already.".to_owned());
+    }
+    let frozen = !matches!(turn.wave.claims, Claims::None);
+    if frozen && plan.applications != turn.wave.plan.applications {
+        return Err("the wave's servers are selected; its applications cannot be changed".into());
+    }
+    match turn.wave.phase {
+        Phase::Finalizing | Phase::Aborting => {
+            return Err("it is too late to change the plan".to_owned());
+        }
+        Phase::CuttingOver => {
+            if turn.servers.iter().any(in_motion) {
+                return Err("cutovers are under way; change the plan when they rest".to_owned());
+            }
+            turn.wave.gates.remove(&Gate::Cutover);
+            turn.enter(Phase::AwaitingCutover);
+        }
+        Phase::AwaitingCutover => {
+            turn.wave.gates.remove(&Gate::Cutover);
+        }
+        Phase::Soaking { .. } | Phase::AwaitingFinalize => {
+            turn.wave.gates.remove(&Gate::Finalize);
+        }
+        Phase::Waiting
+        | Phase::Preflight { .. }
+        | Phase::Testing
+        | Phase::Completed
+        | Phase::Aborted => {}
+    }
+    if let Phase::Soaking { .. } = turn.wave.phase {
+        let until = turn.wave.phase_since.saturating_add(plan.gates.soak);
+        turn.wave.phase = Phase::Soaking {
+            until: until.unwrap_or(jiff::Timestamp::MAX).max(turn.now),
+        };
+    }
+    turn.wave.plan = plan;
+    Ok("The plan was changed; a gate that was asked is asked again.".to_owned())
+}
+
+fn in_motion(server: &Server) -> bool {
+    !matches!(
+        server.stage,
+        Stage::Tested {
+            instance: TestInstance::Kept { .. } | TestInstance::Gone
+        } | Stage::CutOver { .. }
+            | Stage::Ended { .. }
+    )
+}
+
+fn start(turn: &mut Turn) -> Answer {
+    match turn.wave.phase {
+        Phase::Waiting => {
+            let first = turn.wave.started.is_none() || turn.wave.plan.start == Start::Replication;
+            turn.wave.started.get_or_insert(turn.now);
+            turn.wave.plan.start = Start::Manual;
+            Ok(if first {
+                "The wave is started."
+            } else {
+                "The wave was started already."
+            }
+            .into())
+        }
+        Phase::Preflight { .. }
+        | Phase::Testing
+        | Phase::AwaitingCutover
+        | Phase::CuttingOver
+        | Phase::Soaking { .. }
+        | Phase::AwaitingFinalize
+        | Phase::Finalizing => Ok("The wave was started already.".to_owned()),
+        Phase::Aborting | Phase::Completed | Phase::Aborted => {
+            Err("the wave is being ended".to_owned())
+        }
+    }
+}
+
+fn hold(turn: &mut Turn, by: &Approver, note: String) -> Answer {
+    if matches!(turn.wave.phase, Phase::Aborting) {
+        return Err("the wave is being ended".to_owned());
+    }
+    if turn.wave.hold.is_some() {
+        return Ok("The wave was held already.".to_owned());
+    }
+    turn.hold(HoldReason::Asked {
+        by: by.to_string(),
+        note,
+    });
+    Ok("The wave is held.".to_owned())
+}
+
+fn resume(turn: &mut Turn, id: HoldId) -> Answer {
+    let Some(hold) = turn.wave.hold.clone().filter(|h| h.id == id) else {
+        return Err("that hold is not there any more; look at the wave again".to_owned());
+    };
+    turn.wave.hold = None;
+    turn.wave.starved_since = None;
+    match hold.reason {
+        HoldReason::Preflight { .. } => {
+            if let Phase::Preflight { looked_at, .. } = &mut turn.wave.phase {
+                *looked_at = 0;
+            }
+        }
+        HoldReason::ServersFailed { .. } => try_failed_again(turn),
+        HoldReason::BudgetSpent { failed, .. } => turn.wave.accepted_failures = failed,
+        HoldReason::Rejected { gate, .. } | HoldReason::Expired { gate } => {
+            if let Some(gate) = Gate::from_name(&gate) {
+                turn.wave.gates.remove(&gate);
+            }
+        }
+        HoldReason::Asked { .. }
+        | HoldReason::Selection { .. }
+        | HoldReason::Uninitialized
+        | HoldReason::Denied { .. }
+        | HoldReason::Quota { .. }
+        | HoldReason::WindowMissed
+        | HoldReason::Unhealthy { .. }
+        | HoldReason::Refused { .. }
+        | HoldReason::Quarantined { .. } => {}
+    }
+    // What was handed out in vain is handed out again at once.
+    for open in turn.wave.open.values_mut() {
+        open.tries = 0;
+        open.not_before = turn.now;
+    }
+    Ok("The wave goes on.".to_owned())
+}
+
+/// Failed servers go back into their pipelines; where one has to be tested again, so does the
+/// wave, and the cutover gate is asked again.
+fn try_failed_again(turn: &mut Turn) {
+    for index in 0..turn.servers.len() {
+        turn.with_server(index, |turn, server| cleanup::try_again(turn, server));
+    }
+    gates::back_to_testing(turn);
+}
+
+fn skip(turn: &mut Turn, by: &Approver, servers: &[ServerId]) -> Answer {
+    if matches!(turn.wave.phase, Phase::Finalizing | Phase::Aborting) {
+        return Err("it is too late to leave servers out".to_owned());
+    }
+    for id in servers {
+        match turn.servers.iter().find(|s| s.id == *id) {
+            None => return Err(format!("{id} is not in this wave")),
+            Some(server) if !can_skip(&server.stage) => {
+                return Err(format!(
+                    "{} is {}; it cannot be left out now",
+                    server.hostname,
+                    server.stage.name()
+                ));
+            }
+            Some(_) => {}
+        }
+    }
+    for index in 0..turn.servers.len() {
+        let wanted = turn
+            .servers
+            .get(index)
+            .is_some_and(|s| servers.contains(&s.id));
+        if wanted {
+            let end = End::Skipped {
+                reason: format!("left out by {by}"),
+            };
+            turn.with_server(index, |turn, server| {
+                server.stage = cleanup::clean_up(turn, server, end);
+            });
+        }
+    }
+    let failed_left = turn.servers.iter().any(super::wants::failed);
+    let for_failed = turn
+        .wave
+        .hold
+        .as_ref()
+        .is_some_and(|h| matches!(h.reason, HoldReason::ServersFailed { .. }));
+    if for_failed && !failed_left {
+        turn.wave.hold = None;
+    }
+    Ok(format!("Left out: {}.", super::turn::servers(servers.len())))
+}
+
+/// Stages in which nothing is under way for a server and nothing irreversible has begun.
+fn can_skip(stage: &Stage) -> bool {
+    match stage {
+        Stage::Replicating
+        | Stage::Checking {
+            purpose: crate::server::Purpose::Test,
+            ..
+        } => true,
+        Stage::Launching {
+            step: JobStep::Due { .. },
+            ..
+        } => true,
+        Stage::Accepting {
+            call: CallStep::Due { .. },
+        } => true,
+        Stage::Tested {
+            instance: TestInstance::Kept { .. } | TestInstance::Gone,
+        } => true,
+        Stage::Validating {
+            purpose: crate::server::Purpose::Test,
+            run,
+            ..
+        } => !matches!(run.step, RunStep::Sending { .. }),
+        Stage::Quiescing { run } => matches!(run.step, RunStep::Due { .. }),
+        Stage::Settling { .. }
+        | Stage::Ended {
+            end: End::Failed { .. },
+        } => true,
+        Stage::Launching { .. }
+        | Stage::Checking { .. }
+        | Stage::Accepting { .. }
+        | Stage::Tested { .. }
+        | Stage::Validating { .. }
+        | Stage::Returning { .. }
+        | Stage::Restarting { .. }
+        | Stage::Terminating { .. }
+        | Stage::CutOver { .. }
+        | Stage::Finalizing { .. }
+        | Stage::Finalized { .. }
+        | Stage::Ended { .. } => false,
+    }
+}
+
+fn abort(turn: &mut Turn) -> Answer {
+    if matches!(turn.wave.phase, Phase::Aborting) {
+        return Ok("The wave is being ended already.".to_owned());
+    }
+    turn.wave.hold = None;
+    outcomes::cancel_planned(turn);
+    turn.enter(Phase::Aborting);
+    Ok("The wave is being ended; what was started is cleaned up.".to_owned())
+}
+
+fn decide_gate(
+    turn: &mut Turn,
+    by: &Approver,
+    gate: Gate,
+    verdict: Verdict,
+    evidence: &str,
+) -> Answer {
+    let plan = match gate {
+        Gate::Cutover => turn.wave.plan.gates.cutover.clone(),
+        Gate::Finalize => turn.wave.plan.gates.finalize.clone(),
+    };
+    let Some(GateState::Open(open)) = turn.wave.gates.get_mut(&gate) else {
+        return Err(format!("the {gate} gate is not open"));
+    };
+    if open.evidence.hash() != evidence {
+        return Err("the evidence has changed since; look at it again".to_owned());
+    }
+    if turn.now >= open.expires {
+        return Err(format!("the {gate} gate has expired"));
+    }
+    if plan.approver(by).is_none() {
+        return Err(format!("{by} is no approver of the {gate} gate"));
+    }
+    match verdict {
+        Verdict::Approve => {
+            if open.approvals.iter().any(|a| a.by == *by) {
+                return Ok(format!("{by} approved the {gate} gate already."));
+            }
+            open.approvals.push(Approval {
+                by: by.clone(),
+                at: turn.now,
+            });
+            Ok(format!("{by} approved the {gate} gate."))
+        }
+        Verdict::Reject => {
+            turn.wave.gates.remove(&gate);
+            if turn.wave.hold.is_some() {
+                // Held already: the gate is asked again once the wave goes on.
+                return Ok(format!("{by} rejected the {gate} gate."));
+            }
+            turn.hold(HoldReason::Rejected {
+                gate: gate.to_string(),
+                by: by.to_string(),
+            });
+            Ok(format!("{by} rejected the {gate} gate."))
+        }
+    }
+}

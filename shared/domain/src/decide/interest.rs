@@ -1,0 +1,164 @@
+//! What is worth reading from AWS now: what is in flight each time, what rests now and then.
+
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::Interest;
+use crate::id::ServerId;
+use crate::observation::ServerSeen;
+use crate::plan::Start;
+use crate::server::{JobStep, Run, RunStep, Server, Stage, TestInstance};
+use crate::wave::{Claims, Phase, Wave};
+
+/// How old the observation of a server may grow for which nothing is awaited.
+const AT_REST: SignedDuration = SignedDuration::from_mins(5);
+
+/// What `observe` is to look at, given what it knows.
+#[must_use]
+pub fn interest(
+    wave: &Wave,
+    servers: &[Server],
+    seen: &BTreeMap<ServerId, ServerSeen>,
+    now: Timestamp,
+) -> Interest {
+    let mut interest = Interest::default();
+    if wave.phase.terminal() {
+        return interest;
+    }
+    if wave.claims == Claims::None {
+        interest.select = match &wave.plan.start {
+            Start::Replication => true,
+            Start::Schedule(at) => *at <= now || wave.started.is_some(),
+            Start::Manual => wave.started.is_some(),
+        };
+        return interest;
+    }
+    let quiesces = |server: &Server| {
+        wave.plan
+            .application(&server.application)
+            .is_some_and(|a| a.quiesce.is_some())
+    };
+    for server in servers {
+        let known = seen.get(&server.id);
+        if worth_reading(wave, server, known, now) {
+            interest.servers.push(server.id.clone());
+        }
+        if let Some(job) = job(server, known) {
+            interest
+                .jobs
+                .entry(job)
+                .or_default()
+                .push(server.id.clone());
+        }
+        let instance = match &server.stage {
+            Stage::Checking { launch, .. } | Stage::Validating { launch, .. } => Some(launch),
+            Stage::CutOver { .. } if matches!(wave.phase, Phase::Soaking { until } if until <= now) => {
+                server.cutover.as_ref().map(|c| &c.launch)
+            }
+            _ => None,
+        };
+        if let Some(launch) = instance {
+            interest
+                .instances
+                .insert(server.id.clone(), launch.instance.clone());
+        }
+        if let Some(Run {
+            step: RunStep::Running { command, .. },
+            ..
+        }) = run(&server.stage)
+        {
+            interest
+                .commands
+                .entry(command.clone())
+                .or_default()
+                .push(server.id.clone());
+        }
+        let wants_node = match &server.stage {
+            Stage::Quiescing { .. } | Stage::Restarting { .. } => true,
+            _ => matches!(wave.phase, Phase::Waiting | Phase::Preflight { .. }),
+        };
+        interest.source_nodes |=
+            wants_node && quiesces(server) && known.is_none_or(|k| k.node.is_none());
+    }
+    interest.account_jobs = servers.iter().any(|s| {
+        matches!(
+            s.stage,
+            Stage::Launching { .. }
+                | Stage::Terminating { .. }
+                | Stage::Settling { .. }
+                | Stage::Quiescing { .. }
+                | Stage::Tested {
+                    instance: TestInstance::Terminating(_)
+                }
+        )
+    });
+    interest
+}
+
+/// Whether the source server itself is read: while something is awaited of it, before a step that
+/// depends on it, and now and then otherwise.
+fn worth_reading(wave: &Wave, server: &Server, known: Option<&ServerSeen>, now: Timestamp) -> bool {
+    let Some(known) = known else { return true };
+    let old = now.duration_since(known.at) >= AT_REST;
+    let stale = known.at <= server.since;
+    match &server.stage {
+        Stage::Replicating => now.duration_since(known.at) >= wave.plan.policy.observe_every,
+        Stage::Settling { .. }
+        | Stage::Launching {
+            step: JobStep::Due { .. },
+            ..
+        }
+        | Stage::Checking { .. }
+        | Stage::Returning { .. } => true,
+        Stage::CutOver { .. } => {
+            old || matches!(wave.phase, Phase::Soaking { until } if until <= now)
+        }
+        Stage::Tested { .. } => match wave.phase {
+            Phase::CuttingOver => {
+                stale
+                    || known.at <= wave.phase_since
+                    || now.duration_since(known.at) >= wave.plan.policy.observe_every
+            }
+            _ => stale || old,
+        },
+        Stage::Launching { .. }
+        | Stage::Validating { .. }
+        | Stage::Accepting { .. }
+        | Stage::Quiescing { .. }
+        | Stage::Restarting { .. }
+        | Stage::Terminating { .. }
+        | Stage::Finalizing { .. } => old,
+        Stage::Finalized { .. } | Stage::Ended { .. } => false,
+    }
+}
+
+/// The job that a stage waits for, or that launched its instance and goes on for others.
+fn job(server: &Server, known: Option<&ServerSeen>) -> Option<crate::id::JobId> {
+    match &server.stage {
+        Stage::Launching {
+            step: JobStep::Running { job, .. },
+            ..
+        }
+        | Stage::Terminating {
+            step: JobStep::Running { job, .. },
+            ..
+        }
+        | Stage::Tested {
+            instance: TestInstance::Terminating(JobStep::Running { job, .. }),
+        } => Some(job.clone()),
+        _ => known
+            .and_then(|k| k.job.as_ref())
+            .filter(|j| !j.completed)
+            .map(|j| j.id.clone()),
+    }
+}
+
+fn run(stage: &Stage) -> Option<&Run> {
+    match stage {
+        Stage::Validating { run, .. }
+        | Stage::Quiescing { run }
+        | Stage::Restarting { run, .. } => Some(run),
+        _ => None,
+    }
+}

@@ -1,0 +1,590 @@
+//! What the answer to an effect does to the wave and its servers; then the effect is closed.
+//!
+//! Every kind of refusal has one treatment: a refusal did nothing, so the server is due again,
+//! gives up, or the wave is held.
+
+use std::collections::BTreeMap;
+
+use super::cleanup::give_up;
+use super::turn::Turn;
+use super::{follow, launches, wants};
+use crate::effect::{Effect, EffectStatus, LifeCycleTarget, Outcome, Refusal, RefusalKind, Task};
+use crate::hold::HoldReason;
+use crate::id::{EffectId, JobId, ServerId};
+use crate::server::{CallStep, JobStep, Purpose, RunStep, Server, Stage, TestInstance};
+use crate::wave::{Claims, Phase};
+
+/// How often in a row a server is refused before it is given up.
+const MOST_REFUSALS: u32 = 20;
+
+/// Apply every answer that has come.
+pub(super) fn apply(turn: &mut Turn) {
+    let answered: Vec<(Effect, Outcome)> = turn
+        .stored
+        .values()
+        .filter(|e| turn.wave.open.contains_key(&e.id))
+        .filter_map(|e| match &e.status {
+            EffectStatus::Answered { outcome, .. } => Some((e.clone(), outcome.clone())),
+            EffectStatus::Planned | EffectStatus::Claimed { .. } => None,
+        })
+        .collect();
+    for (effect, outcome) in answered {
+        turn.wave.open.remove(&effect.id);
+        turn.stored.remove(&effect.id);
+        if let Outcome::Refused(refusal) = &outcome {
+            turn.note_by(
+                "EffectRefused",
+                format!("{} was refused: {}", effect.task.title(), refusal.message),
+                "aws",
+                &effect.id,
+            );
+        }
+        close(turn, &effect, outcome);
+    }
+}
+
+fn close(turn: &mut Turn, effect: &Effect, outcome: Outcome) {
+    match (&effect.task, outcome) {
+        (Task::Claim { servers }, Outcome::Claimed(taken)) => claimed(turn, servers, &taken),
+        (Task::Claim { .. }, Outcome::Refused(refusal)) => {
+            if let Claims::Claiming { effect, .. } = &mut turn.wave.claims {
+                *effect = None;
+            }
+            hold_for(turn, &effect.task, &refusal);
+        }
+        (Task::Release { servers }, _) => {
+            if let Claims::Releasing { released, effect } = &mut turn.wave.claims {
+                *released += u32::try_from(servers.len()).unwrap_or(u32::MAX);
+                *effect = None;
+            }
+        }
+        (Task::Preflight { servers, .. }, outcome) => preflight(turn, effect, servers, outcome),
+        (
+            Task::StartTest { .. } | Task::StartCutover { .. } | Task::TerminateTests { .. },
+            outcome,
+        ) => job(turn, effect, outcome),
+        (Task::ChangeLifeCycle { servers, to }, outcome) => {
+            let refusals = refusals(servers, outcome);
+            for id in servers {
+                life_cycle(turn, &effect.id, id, *to, refusals.get(id));
+            }
+        }
+        (Task::RetryReplication { .. } | Task::Notify { .. }, _) => {}
+        (Task::RunDocument { .. }, outcome) => command(turn, effect, outcome),
+        (Task::OpenGate { gate, .. }, Outcome::Refused(refusal)) => {
+            turn.wave.gates.remove(gate);
+            hold_for(turn, &effect.task, &refusal);
+        }
+        (Task::OpenGate { .. }, _) => {}
+        (Task::Finalize { servers }, outcome) => {
+            let all: Vec<ServerId> = servers.keys().cloned().collect();
+            let refusals = refusals(&all, outcome);
+            for id in &all {
+                finalized(turn, &effect.id, id, refusals.get(id));
+            }
+        }
+        (Task::Claim { .. }, _) => {
+            if let Claims::Claiming { effect, .. } = &mut turn.wave.claims {
+                *effect = None;
+            }
+        }
+    }
+}
+
+/// Each server's refusal, whether the effect was refused server by server or as a whole.
+fn refusals(servers: &[ServerId], outcome: Outcome) -> BTreeMap<ServerId, Refusal> {
+    match outcome {
+        Outcome::Servers(refusals) => refusals,
+        Outcome::Refused(refusal) => servers
+            .iter()
+            .map(|id| (id.clone(), refusal.clone()))
+            .collect(),
+        Outcome::Done
+        | Outcome::Job(_)
+        | Outcome::Command(_)
+        | Outcome::Claimed(_)
+        | Outcome::Problems(_) => BTreeMap::new(),
+    }
+}
+
+fn claimed(turn: &mut Turn, servers: &[ServerId], taken: &BTreeMap<ServerId, crate::id::WaveId>) {
+    if let Claims::Claiming {
+        claimed, effect, ..
+    } = &mut turn.wave.claims
+    {
+        *effect = None;
+        if taken.is_empty() {
+            *claimed += u32::try_from(servers.len()).unwrap_or(u32::MAX);
+            return;
+        }
+    }
+    let problems = taken
+        .iter()
+        .map(|(server, wave)| {
+            let name = turn
+                .servers
+                .iter()
+                .find(|s| s.id == *server)
+                .map(|s| s.hostname.as_str());
+            format!(
+                "{} ({server}) belongs to wave {wave}",
+                name.unwrap_or("a server")
+            )
+        })
+        .collect();
+    turn.hold(HoldReason::Selection { problems });
+}
+
+fn preflight(turn: &mut Turn, effect: &Effect, servers: &[ServerId], outcome: Outcome) {
+    let Phase::Preflight {
+        looked_at,
+        effect: running,
+    } = &mut turn.wave.phase
+    else {
+        return;
+    };
+    *running = None;
+    match outcome {
+        Outcome::Problems(problems) if problems.is_empty() => {
+            *looked_at += u32::try_from(servers.len()).unwrap_or(u32::MAX);
+        }
+        Outcome::Problems(problems) => turn.hold(HoldReason::Preflight { problems }),
+        Outcome::Refused(refusal) => hold_for(turn, &effect.task, &refusal),
+        Outcome::Done
+        | Outcome::Job(_)
+        | Outcome::Command(_)
+        | Outcome::Servers(_)
+        | Outcome::Claimed(_) => {
+            *looked_at += u32::try_from(servers.len()).unwrap_or(u32::MAX);
+        }
+    }
+}
+
+/// The indices of the servers that this effect is about, as their stages have it.
+fn in_effect(turn: &Turn, effect: &EffectId) -> Vec<usize> {
+    turn.servers
+        .iter()
+        .enumerate()
+        .filter(|(_, server)| stage_effect(&server.stage) == Some(effect))
+        .map(|(index, _)| index)
+        .collect()
+}
+
+/// The effect that a stage waits for.
+pub(super) fn stage_effect(stage: &Stage) -> Option<&EffectId> {
+    match stage {
+        Stage::Launching {
+            step: JobStep::Requested { effect, .. },
+            ..
+        }
+        | Stage::Terminating {
+            step: JobStep::Requested { effect, .. },
+            ..
+        }
+        | Stage::Tested {
+            instance: TestInstance::Terminating(JobStep::Requested { effect, .. }),
+        }
+        | Stage::Accepting {
+            call: CallStep::Calling { effect },
+        }
+        | Stage::Returning {
+            call: CallStep::Calling { effect },
+            ..
+        }
+        | Stage::Finalizing {
+            call: CallStep::Calling { effect },
+        } => Some(effect),
+        Stage::Validating { run, .. }
+        | Stage::Quiescing { run }
+        | Stage::Restarting { run, .. } => match &run.step {
+            RunStep::Sending { effect } => Some(effect),
+            RunStep::Due { .. } | RunStep::Running { .. } => None,
+        },
+        _ => None,
+    }
+}
+
+fn job(turn: &mut Turn, effect: &Effect, outcome: Outcome) {
+    let indices = in_effect(turn, &effect.id);
+    match outcome {
+        Outcome::Job(job) => {
+            if let Some(reservation) = turn.slots.reservations.get_mut(&effect.id) {
+                reservation.job = Some(job.clone());
+            }
+            turn.note_by(
+                "JobStarted",
+                format!(
+                    "{}: {job} for {}.", effect.task.title(), super::turn::servers(indices.len())),
+                "aws",
+                &effect.id,
+            );
+            for index in indices {
+                turn.with_server(index, |_, server| started(server, &job));
+            }
+        }
+        Outcome::Refused(refusal) => {
+            launches::release(turn, &effect.id);
+            if refusal.kind == RefusalKind::Quota {
+                turn.wave.starved_since.get_or_insert(turn.now);
+            }
+            for index in indices {
+                let task = effect.task.clone();
+                let refusal = refusal.clone();
+                turn.with_server(index, |turn, server| {
+                    let not_before = turn.after(pause(turn, &refusal, server));
+                    launches::set_step(&mut server.stage, JobStep::Due { not_before });
+                    refused(turn, server, &task, &refusal);
+                });
+            }
+        }
+        Outcome::Done
+        | Outcome::Command(_)
+        | Outcome::Servers(_)
+        | Outcome::Claimed(_)
+        | Outcome::Problems(_) => launches::release(turn, &effect.id),
+    }
+    turn.look_again_soon();
+}
+
+/// A server's job was started.
+fn started(server: &mut Server, job: &JobId) {
+    let since = match &server.stage {
+        Stage::Launching {
+            step: JobStep::Requested { since, .. },
+            ..
+        }
+        | Stage::Terminating {
+            step: JobStep::Requested { since, .. },
+            ..
+        }
+        | Stage::Tested {
+            instance: TestInstance::Terminating(JobStep::Requested { since, .. }),
+        } => *since,
+        _ => return,
+    };
+    server.refusals = 0;
+    match &server.stage {
+        Stage::Launching {
+            purpose: Purpose::Test,
+            ..
+        } => {
+            server.tests += 1;
+            server.test = None;
+        }
+        Stage::Launching {
+            purpose: Purpose::Cutover,
+            ..
+        } => {
+            server.cutovers += 1;
+            server.cutting_over = true;
+            // StartCutover removes the test instance itself.
+            server.test_instance = None;
+        }
+        _ => {}
+    }
+    launches::set_step(
+        &mut server.stage,
+        JobStep::Running {
+            job: job.clone(),
+            since,
+        },
+    );
+}
+
+fn life_cycle(
+    turn: &mut Turn,
+    effect: &EffectId,
+    id: &ServerId,
+    to: LifeCycleTarget,
+    refusal: Option<&Refusal>,
+) {
+    let Some(index) = turn.servers.iter().position(|s| s.id == *id) else {
+        return;
+    };
+    if turn.servers.get(index).and_then(|s| stage_effect(&s.stage)) != Some(effect) {
+        return;
+    }
+    turn.with_server(index, |turn, server| {
+        let Some(refusal) = refusal else {
+            match server.stage.clone() {
+                Stage::Accepting { .. } => {
+                    let until = turn.after(turn.wave.plan.policy.keep_test_instances);
+                    server.refusals = 0;
+                    server.stage = Stage::Tested {
+                        instance: TestInstance::Kept { until },
+                    };
+                }
+                Stage::Returning { then, .. } => follow::returned(turn, server, to, then),
+                _ => {}
+            }
+            return;
+        };
+        let not_before = turn.after(pause(turn, refusal, server));
+        if let Stage::Accepting { call } | Stage::Returning { call, .. } = &mut server.stage {
+            *call = CallStep::Due { not_before };
+        }
+        let task = Task::ChangeLifeCycle {
+            servers: vec![server.id.clone()],
+            to,
+        };
+        refused(turn, server, &task, refusal);
+    });
+}
+
+fn command(turn: &mut Turn, effect: &Effect, outcome: Outcome) {
+    for index in in_effect(turn, &effect.id) {
+        let outcome = outcome.clone();
+        turn.with_server(index, |turn, server| {
+            let now = turn.now;
+            let attempts = turn.wave.plan.policy.attempts;
+            match outcome {
+                Outcome::Command(command) => {
+                    server.refusals = 0;
+                    if let Some(run) = wants::run_of(&mut server.stage) {
+                        run.step = RunStep::Running {
+                            command,
+                            since: now,
+                        };
+                    }
+                }
+                Outcome::Refused(refusal) => {
+                    let not_before = turn.after(pause(turn, &refusal, server));
+                    let mut used_up = false;
+                    if let Some(run) = wants::run_of(&mut server.stage) {
+                        run.step = RunStep::Due { not_before };
+                        match refusal.kind {
+                            RefusalKind::Throttled | RefusalKind::Denied => run.tries -= 1,
+                            RefusalKind::Quota
+                            | RefusalKind::Conflict
+                            | RefusalKind::NotFound
+                            | RefusalKind::Invalid
+                            | RefusalKind::Uninitialized
+                            | RefusalKind::Guard => used_up = run.tries >= attempts,
+                        }
+                    }
+                    match refusal.kind {
+                        RefusalKind::Denied | RefusalKind::Uninitialized => {
+                            hold_for(turn, &effect.task, &refusal);
+                        }
+                        _ if used_up => give_up_document(turn, server, &refusal.message),
+                        _ => {}
+                    }
+                }
+                Outcome::Done
+                | Outcome::Job(_)
+                | Outcome::Servers(_)
+                | Outcome::Claimed(_)
+                | Outcome::Problems(_) => {}
+            }
+        });
+    }
+    turn.look_again_soon();
+}
+
+/// A document could not be sent, too often.
+fn give_up_document(turn: &mut Turn, server: &mut Server, message: &str) {
+    match server.stage.clone() {
+        Stage::Validating { purpose, .. } => {
+            super::cleanup::launch_failed(turn, server, purpose, message);
+        }
+        Stage::Quiescing { .. } => {
+            let reason = format!("its source could not be quiesced: {message}");
+            give_up(turn, server, Purpose::Cutover, &reason);
+        }
+        Stage::Restarting { .. } => turn.hold(HoldReason::Refused {
+            task: format!("Starting the source of {} again", server.hostname),
+            message: message.to_owned(),
+        }),
+        _ => {}
+    }
+}
+
+fn finalized(turn: &mut Turn, effect: &EffectId, id: &ServerId, refusal: Option<&Refusal>) {
+    let Some(index) = turn.servers.iter().position(|s| s.id == *id) else {
+        return;
+    };
+    if turn.servers.get(index).and_then(|s| stage_effect(&s.stage)) != Some(effect) {
+        return;
+    }
+    turn.with_server(index, |turn, server| match refusal {
+        None => {
+            server.stage = Stage::Finalized { at: turn.now };
+            turn.note("Finalized", format!("{} is finalized.", server.hostname));
+        }
+        Some(refusal) => {
+            let not_before = turn.after(pause(turn, refusal, server));
+            server.stage = Stage::Finalizing {
+                call: CallStep::Due { not_before },
+            };
+            server.refusals += 1;
+            match refusal.kind {
+                RefusalKind::Throttled => {}
+                RefusalKind::Conflict if server.refusals < MOST_REFUSALS => {}
+                _ => {
+                    server.refusals = 0;
+                    let task = format!("Finalizing {}", server.hostname);
+                    turn.hold(hold_reason(task, refusal));
+                }
+            }
+        }
+    });
+}
+
+/// Take back everything that is planned and that nobody has begun: its servers are due again.
+/// Saving fails, and it is decided again, if somebody begins it meanwhile.
+pub(super) fn cancel_planned(turn: &mut Turn) {
+    let planned: Vec<EffectId> = turn
+        .stored
+        .values()
+        .filter(|e| e.status == EffectStatus::Planned && turn.wave.open.contains_key(&e.id))
+        .filter(|e| can_be_cancelled(&e.task))
+        .map(|e| e.id.clone())
+        .collect();
+    for effect in planned {
+        for index in in_effect(turn, &effect) {
+            turn.with_server(index, |turn, server| {
+                let not_before = turn.now;
+                launches::set_step(&mut server.stage, JobStep::Due { not_before });
+                if let Stage::Accepting { call }
+                | Stage::Returning { call, .. }
+                | Stage::Finalizing { call } = &mut server.stage
+                {
+                    *call = CallStep::Due { not_before };
+                }
+                if let Some(run) = wants::run_of(&mut server.stage) {
+                    run.step = RunStep::Due { not_before };
+                }
+            });
+        }
+        launches::release(turn, &effect);
+        turn.wave.open.remove(&effect);
+        turn.stored.remove(&effect);
+        turn.cancelled.push(effect);
+    }
+}
+
+/// Tasks that an abort takes back. The rest (claims, releases, messages to people) is wanted all
+/// the same, or waited for.
+fn can_be_cancelled(task: &Task) -> bool {
+    match task {
+        Task::StartTest { .. }
+        | Task::StartCutover { .. }
+        | Task::TerminateTests { .. }
+        | Task::ChangeLifeCycle { .. }
+        | Task::RetryReplication { .. }
+        | Task::RunDocument { .. }
+        | Task::OpenGate { .. }
+        | Task::Finalize { .. }
+        | Task::Preflight { .. } => true,
+        Task::Claim { .. } | Task::Release { .. } | Task::Notify { .. } => false,
+    }
+}
+
+/// How long to wait after a refusal: longer each time, up to a minute.
+fn pause(turn: &Turn, refusal: &Refusal, server: &Server) -> jiff::SignedDuration {
+    const LONGEST: jiff::SignedDuration = jiff::SignedDuration::from_secs(60);
+    let base = turn.wave.plan.policy.observe_every.min(LONGEST);
+    match refusal.kind {
+        RefusalKind::Quota => base.saturating_mul(2).min(LONGEST),
+        RefusalKind::Conflict
+        | RefusalKind::Throttled
+        | RefusalKind::NotFound
+        | RefusalKind::Invalid
+        | RefusalKind::Denied
+        | RefusalKind::Uninitialized
+        | RefusalKind::Guard => base
+            .saturating_mul(i32::try_from(server.refusals.min(8)).unwrap_or(8) + 1)
+            .min(LONGEST),
+    }
+}
+
+/// A server was refused a job or a life cycle change; it is due again already.
+fn refused(turn: &mut Turn, server: &mut Server, task: &Task, refusal: &Refusal) {
+    match refusal.kind {
+        // Slots come and go; `launches` asks a person in the end.
+        RefusalKind::Quota | RefusalKind::Throttled => {}
+        RefusalKind::Denied | RefusalKind::Uninitialized => hold_for(turn, task, refusal),
+        RefusalKind::Conflict
+        | RefusalKind::NotFound
+        | RefusalKind::Invalid
+        | RefusalKind::Guard => {
+            server.refusals += 1;
+            let most = match refusal.kind {
+                RefusalKind::Conflict => MOST_REFUSALS,
+                // Wrong for a batch may be right for one: once together, then alone.
+                _ => 3,
+            };
+            if server.refusals >= most {
+                server.refusals = 0;
+                give_up_refused(turn, server, task, &refusal.message);
+            }
+        }
+    }
+}
+
+fn give_up_refused(turn: &mut Turn, server: &mut Server, task: &Task, message: &str) {
+    match server.stage.clone() {
+        Stage::Launching { purpose, .. } => {
+            super::cleanup::give_up(turn, server, purpose, message);
+        }
+        Stage::Accepting { .. } => give_up(turn, server, Purpose::Test, message),
+        Stage::Tested { .. } => {
+            turn.note(
+                "TerminationRefused",
+                format!("{}: {message}", server.hostname),
+            );
+            server.stage = Stage::Tested {
+                instance: TestInstance::Gone,
+            };
+        }
+        _ => turn.hold(HoldReason::Refused {
+            task: format!("{} for {}", task.title(), server.hostname),
+            message: message.to_owned(),
+        }),
+    }
+}
+
+fn hold_for(turn: &mut Turn, task: &Task, refusal: &Refusal) {
+    turn.hold(hold_reason(task.title().to_owned(), refusal));
+}
+
+fn hold_reason(task: String, refusal: &Refusal) -> HoldReason {
+    match refusal.kind {
+        RefusalKind::Uninitialized => HoldReason::Uninitialized,
+        RefusalKind::Denied => HoldReason::Denied {
+            message: format!("{task}: {}", refusal.message),
+        },
+        RefusalKind::Quota => HoldReason::Quota {
+            message: refusal.message.clone(),
+        },
+        RefusalKind::Conflict
+        | RefusalKind::Throttled
+        | RefusalKind::NotFound
+        | RefusalKind::Invalid
+        | RefusalKind::Guard => HoldReason::Refused {
+            task,
+            message: refusal.message.clone(),
+        },
+    }
+}
+
+impl Task {
+    /// What it does, for people.
+    #[must_use]
+    pub fn title(&self) -> &'static str {
+        match self {
+            Self::Claim { .. } => "Claiming servers",
+            Self::Release { .. } => "Giving servers free",
+            Self::Preflight { .. } => "The preflight",
+            Self::StartTest { .. } => "Launching tests",
+            Self::StartCutover { .. } => "Launching cutovers",
+            Self::TerminateTests { .. } => "Terminating test instances",
+            Self::ChangeLifeCycle { .. } => "Changing the life cycle",
+            Self::RetryReplication { .. } => "Retrying replication",
+            Self::RunDocument { .. } => "Running a document",
+            Self::OpenGate { .. } => "Asking the approvers",
+            Self::Finalize { .. } => "Finalizing",
+            Self::Notify { .. } => "Telling people",
+        }
+    }
+}

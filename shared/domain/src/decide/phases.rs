@@ -1,0 +1,446 @@
+//! The wave's phases: when it goes on to the next, and when it is held.
+
+use super::follow::ready_to_test;
+use super::turn::Turn;
+use super::wants::failed;
+use super::{cleanup, gates, selection, window};
+use crate::effect::Task;
+use crate::gate::Gate;
+use crate::hold::HoldReason;
+use crate::id::{EffectId, ServerId};
+use crate::observation::{Answer, StatusChecks};
+use crate::plan::Start;
+use crate::server::{Server, Stage, TestInstance};
+use crate::wave::{Claims, Phase};
+
+/// Servers in one claim or release.
+const MOST_CLAIMS: usize = 100;
+/// Servers whose launch configuration one preflight looks at.
+const MOST_PREFLIGHT: usize = 50;
+
+/// Take one step, if one can be taken; gives whether the phase changed.
+pub(super) fn step(turn: &mut Turn) -> bool {
+    let before = std::mem::discriminant(&turn.wave.phase);
+    if turn.wave.hold.is_some() {
+        return false;
+    }
+    match turn.wave.phase.clone() {
+        Phase::Waiting => waiting(turn),
+        Phase::Preflight { looked_at, effect } => preflight(turn, looked_at, effect),
+        Phase::Testing => testing(turn),
+        Phase::AwaitingCutover => awaiting_cutover(turn),
+        Phase::CuttingOver => cutting_over(turn),
+        Phase::Soaking { until } => soaking(turn, until),
+        Phase::AwaitingFinalize => {
+            if gates::approved(turn, Gate::Finalize) {
+                turn.enter(Phase::Finalizing);
+            }
+        }
+        Phase::Finalizing => finalizing(turn),
+        Phase::Aborting => aborting(turn),
+        Phase::Completed | Phase::Aborted => {}
+    }
+    std::mem::discriminant(&turn.wave.phase) != before
+}
+
+fn waiting(turn: &mut Turn) {
+    let starts = match &turn.wave.plan.start {
+        Start::Replication => true,
+        Start::Schedule(at) => {
+            let at = *at;
+            turn.look_again(at);
+            turn.now >= at || turn.wave.started.is_some()
+        }
+        Start::Manual => turn.wave.started.is_some(),
+    };
+    if !starts {
+        return;
+    }
+    match turn.wave.claims.clone() {
+        Claims::None => select(turn),
+        Claims::Claiming {
+            claimed,
+            effect,
+            not_before,
+        } => {
+            claim(turn, claimed, effect.is_some(), not_before);
+        }
+        Claims::Held => {
+            let max_lag = turn.wave.plan.policy.max_lag;
+            let all_ready = || {
+                turn.servers.iter().all(|s| {
+                    turn.seen
+                        .get(&s.id)
+                        .is_some_and(|o| ready_to_test(o, max_lag))
+                })
+            };
+            if turn.wave.plan.start != Start::Replication || all_ready() {
+                turn.wave.started.get_or_insert(turn.now);
+                turn.enter(Phase::Preflight {
+                    looked_at: 0,
+                    effect: None,
+                });
+                let text = format!("Now tested: {}.", super::turn::servers(turn.servers.len()));
+                turn.tell(format!("[{}] Wave started", turn.wave.id), text, false);
+            } else {
+                turn.look_again_soon();
+            }
+        }
+        Claims::Releasing { .. } | Claims::Released => {}
+    }
+}
+
+/// Freeze the wave's servers, from a round of observations that listed the account's.
+fn select(turn: &mut Turn) {
+    let Some(round) = turn.round.clone() else {
+        return turn.look_again_soon();
+    };
+    match round.mgn {
+        Answer::Answered => {}
+        Answer::Uninitialized => return turn.hold(HoldReason::Uninitialized),
+        Answer::Denied(message) => return turn.hold(HoldReason::Denied { message }),
+        Answer::Failed(_) => return turn.look_again_soon(),
+    }
+    match selection::select(&turn.wave.plan, &turn.seen, turn.now) {
+        Ok(servers) => {
+            turn.note(
+                "ServersSelected",
+                format!("Selected: {}.", super::turn::servers(servers.len())),
+            );
+            turn.servers = servers;
+            turn.wave.claims = Claims::Claiming {
+                claimed: 0,
+                effect: None,
+                not_before: turn.now,
+            };
+            claim(turn, 0, false, turn.now);
+        }
+        Err(problems) => turn.hold(HoldReason::Selection { problems }),
+    }
+}
+
+fn claim(turn: &mut Turn, claimed: u32, asked: bool, not_before: jiff::Timestamp) {
+    if asked {
+        return;
+    }
+    let servers = batch(&turn.servers, claimed, MOST_CLAIMS);
+    if servers.is_empty() {
+        turn.wave.claims = Claims::Held;
+        return turn.look_again(turn.now);
+    }
+    if let Some(effect) = turn.plan(Task::Claim { servers }) {
+        turn.wave.claims = Claims::Claiming {
+            claimed,
+            effect: Some(effect),
+            not_before,
+        };
+    }
+}
+
+fn batch(servers: &[Server], from: u32, most: usize) -> Vec<ServerId> {
+    let from = usize::try_from(from).unwrap_or(usize::MAX);
+    servers
+        .iter()
+        .skip(from)
+        .take(most)
+        .map(|s| s.id.clone())
+        .collect()
+}
+
+fn preflight(turn: &mut Turn, looked_at: u32, effect: Option<EffectId>) {
+    if effect.is_some() {
+        return;
+    }
+    let servers = batch(&turn.servers, looked_at, MOST_PREFLIGHT);
+    if servers.is_empty() {
+        let missing = without_node(turn);
+        if missing.is_empty() {
+            turn.enter(Phase::Testing);
+        } else {
+            let problems = missing;
+            turn.hold(HoldReason::Preflight { problems });
+        }
+        return;
+    }
+    let documents = if looked_at == 0 {
+        documents(turn)
+    } else {
+        Vec::new()
+    };
+    if let Some(effect) = turn.plan(Task::Preflight { documents, servers }) {
+        turn.wave.phase = Phase::Preflight {
+            looked_at,
+            effect: Some(effect),
+        };
+    }
+}
+
+/// Every document that the plan names, once.
+fn documents(turn: &Turn) -> Vec<String> {
+    let mut names: Vec<String> = turn
+        .wave
+        .plan
+        .applications
+        .iter()
+        .flat_map(|a| {
+            let quiesce = a
+                .quiesce
+                .iter()
+                .flat_map(|q| std::iter::once(&q.stop).chain(&q.start));
+            quiesce.chain(&a.validate).map(|d| d.document.clone())
+        })
+        .collect();
+    names.sort();
+    names.dedup();
+    names
+}
+
+/// Servers whose source must be quiesced and that SSM does not reach.
+fn without_node(turn: &Turn) -> Vec<String> {
+    turn.servers
+        .iter()
+        .filter(|s| turn.application(s).is_some_and(|a| a.quiesce.is_some()))
+        .filter(|s| turn.seen.get(&s.id).is_none_or(|seen| seen.node.is_none()))
+        .map(|s| {
+            format!(
+                "SSM has no online managed node named {} to quiesce",
+                s.hostname
+            )
+        })
+        .collect()
+}
+
+fn testing(turn: &mut Turn) {
+    if turn.servers.iter().all(|s| rests_after_test(&s.stage)) {
+        if hold_for_failed(turn) {
+            return;
+        }
+        turn.enter(Phase::AwaitingCutover);
+    }
+}
+
+fn rests_after_test(stage: &Stage) -> bool {
+    matches!(
+        stage,
+        Stage::Tested { .. } | Stage::CutOver { .. } | Stage::Ended { .. }
+    )
+}
+
+/// A person is needed where servers failed whose failure the policy does not pass over.
+fn hold_for_failed(turn: &mut Turn) -> bool {
+    let servers: Vec<String> = turn
+        .servers
+        .iter()
+        .filter(|s| failed(s))
+        .map(|s| match &s.stage {
+            Stage::Ended {
+                end: crate::server::End::Failed { reason, .. },
+            } => {
+                format!("{}: {reason}", s.hostname)
+            }
+            _ => s.hostname.clone(),
+        })
+        .collect();
+    if servers.is_empty() {
+        return false;
+    }
+    turn.hold(HoldReason::ServersFailed { servers });
+    true
+}
+
+/// MGN can be lost at any time: an account that is no longer initialized, a right taken away.
+pub(super) fn access(turn: &mut Turn) {
+    if matches!(turn.wave.phase, Phase::Aborting) {
+        return;
+    }
+    match turn.round.as_ref().map(|round| round.mgn.clone()) {
+        Some(Answer::Uninitialized) => turn.hold(HoldReason::Uninitialized),
+        Some(Answer::Denied(message)) => turn.hold(HoldReason::Denied { message }),
+        Some(Answer::Answered | Answer::Failed(_)) | None => {}
+    }
+}
+
+/// More failed than the budget (per cent of the servers that are not critical) allows.
+pub(super) fn budget(turn: &mut Turn) {
+    if !matches!(
+        turn.wave.phase,
+        Phase::Testing | Phase::AwaitingCutover | Phase::CuttingOver
+    ) {
+        return;
+    }
+    let (all, failed) = turn
+        .servers
+        .iter()
+        .filter(|s| !s.critical)
+        .fold((0u32, 0u32), |(a, f), s| (a + 1, f + u32::from(s.failed)));
+    let allowed = all * u32::from(turn.wave.plan.policy.failure_budget) / 100;
+    if failed > allowed && failed > turn.wave.accepted_failures {
+        turn.hold(HoldReason::BudgetSpent { failed, allowed });
+    }
+}
+
+fn awaiting_cutover(turn: &mut Turn) {
+    gates::back_to_testing(turn);
+    if !matches!(turn.wave.phase, Phase::AwaitingCutover) {
+        return;
+    }
+    let left = turn
+        .servers
+        .iter()
+        .any(|s| matches!(s.stage, Stage::Tested { .. }));
+    if !left {
+        return turn.enter(Phase::CuttingOver);
+    }
+    if !gates::approved(turn, Gate::Cutover) {
+        return;
+    }
+    if let Some(window) = &turn.wave.plan.window
+        && turn.now < window.opens
+    {
+        let opens = window.opens;
+        return turn.look_again(opens);
+    }
+    turn.enter(Phase::CuttingOver);
+}
+
+fn cutting_over(turn: &mut Turn) {
+    gates::back_to_testing(turn);
+    if !matches!(turn.wave.phase, Phase::CuttingOver) {
+        return;
+    }
+    let moving = turn.servers.iter().any(|s| !rests_after_test(&s.stage));
+    if moving {
+        return;
+    }
+    let waiting: Vec<&Server> = turn
+        .servers
+        .iter()
+        .filter(|s| matches!(s.stage, Stage::Tested { .. }))
+        .collect();
+    if waiting.is_empty() {
+        if hold_for_failed(turn) {
+            return;
+        }
+        if !turn.servers.iter().any(|s| matches!(s.stage, Stage::CutOver { .. })) {
+            // Every server was left out: there is nothing to soak or to finalize.
+            return turn.enter(Phase::Finalizing);
+        }
+        let until = turn.after(turn.wave.plan.gates.soak);
+        return turn.enter(Phase::Soaking { until });
+    }
+    // Test instances that are being terminated are waited for.
+    let terminating = waiting.iter().any(|s| {
+        matches!(
+            s.stage,
+            Stage::Tested {
+                instance: TestInstance::Terminating(_)
+            }
+        )
+    });
+    let applications = turn.wave.plan.applications.clone();
+    let open: Vec<_> = applications
+        .iter()
+        .filter(|a| waiting.iter().any(|s| s.application == a.name))
+        .filter(|a| window::order_allows(turn, a))
+        .collect();
+    if open.iter().any(|a| window::fits(turn, a)) || terminating {
+        return;
+    }
+    if open.is_empty() {
+        hold_for_failed(turn);
+    } else {
+        turn.hold(HoldReason::WindowMissed);
+    }
+}
+
+fn soaking(turn: &mut Turn, until: jiff::Timestamp) {
+    if turn.now < until {
+        return turn.look_again(until);
+    }
+    let running: Vec<&Server> = turn
+        .servers
+        .iter()
+        .filter(|s| matches!(s.stage, Stage::CutOver { .. }))
+        .collect();
+    let mut unhealthy = Vec::new();
+    for server in running {
+        let instance = turn
+            .seen
+            .get(&server.id)
+            .filter(|seen| seen.at > until)
+            .and_then(|seen| seen.instance.as_ref())
+            .filter(|i| {
+                server
+                    .cutover
+                    .as_ref()
+                    .is_some_and(|c| c.launch.instance == i.id)
+            });
+        match instance {
+            None => return turn.look_again_soon(),
+            Some(i) if i.gone => {
+                unhealthy.push(format!("{}: its instance is gone", server.hostname))
+            }
+            Some(i) if !i.running => {
+                unhealthy.push(format!("{}: its instance does not run", server.hostname));
+            }
+            Some(i) => match i.checks {
+                StatusChecks::Passed => {}
+                StatusChecks::Pending => return turn.look_again_soon(),
+                StatusChecks::Failed => {
+                    unhealthy.push(format!("{}: its EC2 status checks fail", server.hostname))
+                }
+            },
+        }
+    }
+    if unhealthy.is_empty() {
+        turn.enter(Phase::AwaitingFinalize);
+    } else {
+        turn.hold(HoldReason::Unhealthy { servers: unhealthy });
+    }
+}
+
+fn finalizing(turn: &mut Turn) {
+    if turn.servers.iter().all(Server::at_rest) && released(turn) {
+        turn.enter(Phase::Completed);
+        let text = format!(
+            "Every server is finalized or was left out.\n\nThe timeline: tidegate timeline {}\n",
+            turn.wave.id
+        );
+        turn.tell(format!("[{}] Wave completed", turn.wave.id), text, false);
+    }
+}
+
+fn aborting(turn: &mut Turn) {
+    for index in 0..turn.servers.len() {
+        turn.with_server(index, |turn, server| cleanup::abort(turn, server));
+    }
+    let at_rest = turn.servers.iter().all(|s| s.at_rest() && !failed(s));
+    if at_rest && released(turn) {
+        turn.enter(Phase::Aborted);
+        let text = "The wave was aborted; what it had started is cleaned up.".to_owned();
+        turn.tell(format!("[{}] Wave aborted", turn.wave.id), text, false);
+    }
+}
+
+/// Give the servers free; gives whether they all are.
+fn released(turn: &mut Turn) -> bool {
+    let (released, asked) = match turn.wave.claims.clone() {
+        Claims::None | Claims::Released => return true,
+        Claims::Claiming {
+            effect: Some(_), ..
+        } => return false,
+        Claims::Claiming { effect: None, .. } | Claims::Held => (0, false),
+        Claims::Releasing { released, effect } => (released, effect.is_some()),
+    };
+    if asked {
+        return false;
+    }
+    let servers = batch(&turn.servers, released, MOST_CLAIMS);
+    if servers.is_empty() {
+        turn.wave.claims = Claims::Released;
+        return true;
+    }
+    let effect = turn.plan(Task::Release { servers });
+    turn.wave.claims = Claims::Releasing { released, effect };
+    false
+}

@@ -1,0 +1,253 @@
+//! One decision in the making: the state that it changes and what it has decided so far.
+//!
+//! **Invariant 11**: a turn's new effects, its open effects and its messages are bounded, so that
+//! the whole decision fits one transaction (60 chunks of servers, 20 effects, 10 messages and a
+//! handful of others, of 100 items).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::Facts;
+use crate::audit::Entry;
+use crate::effect::{Effect, EffectStatus, Task};
+use crate::hold::{Hold, HoldId, HoldReason};
+use crate::id::{EffectId, MessageId, ServerId, WaveId};
+use crate::observation::{AccountJobs, ServerSeen, WaveSeen};
+use crate::plan::Application;
+use crate::server::Server;
+use crate::slots::Slots;
+use crate::wave::{OpenEffect, Phase, Wave};
+
+/// Effects that may be open at once; the state machine's map takes 40.
+pub(super) const MOST_OPEN: usize = 40;
+/// Of these, places that only messages to people may take.
+const KEPT_FOR_MESSAGES: usize = 4;
+/// New effects in one turn.
+const MOST_NEW: usize = 20;
+/// The longest that a wave sleeps without looking.
+const LONGEST_SLEEP: SignedDuration = SignedDuration::from_mins(15);
+
+/// A decision in the making.
+pub(super) struct Turn {
+    /// The wave.
+    pub(super) wave: Wave,
+    /// Its servers.
+    pub(super) servers: Vec<Server>,
+    /// The latest round of observations.
+    pub(super) round: Option<WaveSeen>,
+    /// What was seen.
+    pub(super) seen: BTreeMap<ServerId, ServerSeen>,
+    /// The stored effects that are open.
+    pub(super) stored: BTreeMap<EffectId, Effect>,
+    /// The slots.
+    pub(super) slots: Slots,
+    /// The account's jobs.
+    pub(super) jobs: Option<AccountJobs>,
+    /// The time.
+    pub(super) now: Timestamp,
+    /// New effects.
+    pub(super) new: Vec<Effect>,
+    /// Planned effects that nobody shall take any more.
+    pub(super) cancelled: Vec<EffectId>,
+    /// Messages dealt with.
+    pub(super) drained: Vec<MessageId>,
+    /// What happened.
+    pub(super) entries: Vec<Entry>,
+    /// Waves that can have slots now.
+    pub(super) make_due: BTreeSet<WaveId>,
+    /// When to look again.
+    pub(super) wake_at: Timestamp,
+}
+
+impl Turn {
+    /// Begin from a stored wave, or from the wave that a plan begins.
+    pub(super) fn begin(facts: Facts, wave: Wave) -> Self {
+        let mut wave = wave;
+        if facts.generation > wave.generation {
+            wave.generation = facts.generation;
+            wave.history = 0;
+        }
+        wave.turn += 1;
+        let now = facts.now;
+        Self {
+            wave,
+            servers: facts.servers,
+            round: facts.round,
+            seen: facts.seen,
+            stored: facts
+                .effects
+                .into_iter()
+                .map(|e| (e.id.clone(), e))
+                .collect(),
+            slots: facts.slots,
+            jobs: facts.jobs,
+            now,
+            new: Vec::new(),
+            cancelled: Vec::new(),
+            drained: Vec::new(),
+            entries: Vec::new(),
+            make_due: BTreeSet::new(),
+            wake_at: now.saturating_add(LONGEST_SLEEP).unwrap_or(Timestamp::MAX),
+        }
+    }
+
+    /// Look again at this time at the latest. A time that has passed means: at once.
+    pub(super) fn look_again(&mut self, at: Timestamp) {
+        self.wake_at = self.wake_at.min(at.max(self.now));
+    }
+
+    /// Look again after the time at which the plan wants to look at what no event tells.
+    pub(super) fn look_again_soon(&mut self) {
+        let at = self.after(self.wave.plan.policy.observe_every);
+        self.look_again(at);
+    }
+
+    /// So long after now.
+    pub(super) fn after(&self, duration: SignedDuration) -> Timestamp {
+        later(self.now, duration)
+    }
+
+    /// Something happened.
+    pub(super) fn note(&mut self, event: &str, text: impl Into<String>) {
+        self.entries.push(Entry {
+            event: event.to_owned(),
+            text: text.into(),
+            by: None,
+            reference: None,
+        });
+    }
+
+    /// Somebody wanted something.
+    pub(super) fn note_by(
+        &mut self,
+        event: &str,
+        text: impl Into<String>,
+        by: impl ToString,
+        reference: impl ToString,
+    ) {
+        self.entries.push(Entry {
+            event: event.to_owned(),
+            text: text.into(),
+            by: Some(by.to_string()),
+            reference: Some(reference.to_string()),
+        });
+    }
+
+    /// Whether another effect (not a message to people) can be planned.
+    pub(super) fn can_plan(&self) -> bool {
+        self.new.len() < MOST_NEW && self.wave.open.len() < MOST_OPEN - KEPT_FOR_MESSAGES
+    }
+
+    /// Want something done. None if the turn or the wave has its fill: want it again next turn.
+    pub(super) fn plan(&mut self, task: Task) -> Option<EffectId> {
+        let room = match task {
+            Task::Notify { .. } => self.new.len() < MOST_NEW && self.wave.open.len() < MOST_OPEN,
+            _ => self.can_plan(),
+        };
+        if !room {
+            self.look_again(self.now);
+            return None;
+        }
+        let name = format!("{}-{}-{}", self.wave.id, self.wave.turn, self.new.len());
+        let id = EffectId::parse(name).ok()?;
+        self.wave.open.insert(
+            id.clone(),
+            OpenEffect {
+                since: self.now,
+                tries: 0,
+                not_before: self.now,
+            },
+        );
+        self.new.push(Effect {
+            id: id.clone(),
+            wave: self.wave.id.clone(),
+            task,
+            status: EffectStatus::Planned,
+        });
+        Some(id)
+    }
+
+    /// Tell people. Said at least once, and dropped if too much else is to be said.
+    pub(super) fn tell(&mut self, subject: impl Into<String>, text: impl Into<String>, act: bool) {
+        self.plan(Task::Notify {
+            subject: subject.into().chars().take(100).collect(),
+            text: text.into(),
+            action_required: act,
+        });
+    }
+
+    /// Start nothing new until a person has seen to it. The first hold stays.
+    pub(super) fn hold(&mut self, reason: HoldReason) {
+        if self.wave.hold.is_some() || self.wave.phase.terminal() {
+            return;
+        }
+        let sentence = reason.sentence();
+        self.note("WaveHeld", sentence.clone());
+        let commands = reason.commands(&self.wave.id);
+        self.wave.hold = Some(Hold {
+            id: HoldId(self.wave.turn),
+            since: self.now,
+            reason,
+        });
+        let mut text = format!("{sentence}\n\nWhat goes on from here:\n");
+        for (command, what) in commands {
+            text.push_str(&format!("  {command}   ({what})\n"));
+        }
+        self.tell(
+            format!("[{}] Wave held: a person is needed", self.wave.id),
+            text,
+            true,
+        );
+    }
+
+    /// Enter a phase.
+    pub(super) fn enter(&mut self, phase: Phase) {
+        self.note("PhaseEntered", format!("The wave is now {}.", phase.name()));
+        self.wave.phase = phase;
+        self.wave.phase_since = self.now;
+    }
+
+    /// The application of a server. A wave's servers come from its plan, so there always is one.
+    pub(super) fn application(&self, server: &Server) -> Option<&Application> {
+        self.wave.plan.application(&server.application)
+    }
+
+    /// What was seen of a server since it entered its stage.
+    pub(super) fn fresh(&self, server: &Server) -> Option<&ServerSeen> {
+        self.seen
+            .get(&server.id)
+            .filter(|seen| seen.at > server.since)
+    }
+
+    /// Change one server by a function that also needs the turn: takes it out and puts it back,
+    /// noting when its stage changed.
+    pub(super) fn with_server(
+        &mut self,
+        index: usize,
+        change: impl FnOnce(&mut Self, &mut Server),
+    ) {
+        let Some(server) = self.servers.get(index) else {
+            return;
+        };
+        let mut server = server.clone();
+        let before = server.stage.clone();
+        change(self, &mut server);
+        if server.stage != before {
+            server.since = self.now;
+        }
+        if let Some(place) = self.servers.get_mut(index) {
+            *place = server;
+        }
+    }
+}
+
+/// `1 server`, `2 servers`.
+pub(super) fn servers(count: usize) -> String {
+    format!("{count} server{}", if count == 1 { "" } else { "s" })
+}
+
+/// So long after a time, without overflow.
+pub(super) fn later(at: Timestamp, duration: SignedDuration) -> Timestamp {
+    at.saturating_add(duration).unwrap_or(Timestamp::MAX)
+}

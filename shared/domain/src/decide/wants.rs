@@ -1,0 +1,475 @@
+//! What the servers want done now, gathered into as few effects as AWS's batches allow.
+//!
+//! **Invariant 7**: what must hold before a cutover and before a finalize is checked here, at the
+//! last moment before the effect is planned, on reads that are newer than the stage.
+
+use std::collections::BTreeMap;
+
+use super::turn::{Turn, later};
+use super::{follow, launches, window};
+use crate::effect::{LifeCycleTarget, Task};
+use crate::gate::{Gate, GateState};
+use crate::id::{JobId, NodeId, ServerId};
+use crate::observation::LifeCycle;
+use crate::plan::Document;
+use crate::server::{
+    CallStep, End, JobStep, Purpose, Run, RunStep, Server, Stage, TestInstance, Then,
+};
+use crate::wave::Phase;
+
+/// Calls for single servers in one effect.
+const MOST_CALLS: usize = 25;
+/// Nodes in one SendCommand (botocore's model of SSM).
+const MOST_NODES: usize = 50;
+/// A test instance is not terminated so shortly before its cutover could begin.
+const CLOSE_TO_WINDOW: jiff::SignedDuration = jiff::SignedDuration::from_mins(30);
+/// How long to leave a stall to MGN between two attempts of ours.
+const STALL_PAUSE: jiff::SignedDuration = jiff::SignedDuration::from_mins(15);
+
+/// Plan what is due. Not called while the wave is held.
+pub(super) fn plan(turn: &mut Turn) {
+    begin_cutovers(turn);
+    expire_test_instances(turn);
+    life_cycles(turn);
+    documents(turn);
+    launches::plan(turn);
+    finalizes(turn);
+    retry_stalled(turn);
+}
+
+/// Every server of an application whose turn has come begins its cutover, all of them together:
+/// as soon as the first is quiesced, the application is down.
+fn begin_cutovers(turn: &mut Turn) {
+    if !matches!(turn.wave.phase, Phase::CuttingOver) {
+        return;
+    }
+    for application in turn.wave.plan.applications.clone() {
+        if !window::may_begin(turn, &application) {
+            continue;
+        }
+        let members: Vec<usize> = turn
+            .servers
+            .iter()
+            .enumerate()
+            .filter(|(_, s)| s.application == application.name)
+            .filter(|(_, s)| matches!(s.stage, Stage::Tested { .. }))
+            .map(|(index, _)| index)
+            .collect();
+        let ready = |index: &usize| turn.servers.get(*index).is_some_and(|s| ready(turn, s));
+        if !members.iter().all(ready) {
+            turn.look_again_soon();
+            continue;
+        }
+        for index in members {
+            turn.with_server(index, |turn, server| {
+                server.stage = if application.quiesce.is_some() {
+                    Stage::Quiescing { run: Run::due(turn.now) }
+                } else {
+                    Stage::Settling { since: turn.now }
+                };
+            });
+        }
+    }
+}
+
+/// Whether a tested server can begin its cutover: approved as it was tested, its replication in
+/// step since the cutovers began, and its test instance not just being terminated.
+fn ready(turn: &Turn, server: &Server) -> bool {
+    let terminating = match &server.stage {
+        Stage::Tested { instance: TestInstance::Terminating(step) } => {
+            !matches!(step, JobStep::Due { .. })
+        }
+        _ => false,
+    };
+    let max_lag = turn.wave.plan.policy.max_lag;
+    let in_step = turn
+        .fresh(server)
+        .is_some_and(|seen| seen.at > turn.wave.phase_since && seen.in_step(max_lag));
+    !terminating && in_step && approved(turn, server)
+}
+
+/// Whether the cutover gate approved this server as it was tested.
+fn approved(turn: &Turn, server: &Server) -> bool {
+    match (turn.wave.gates.get(&Gate::Cutover), &server.test) {
+        (Some(GateState::Approved { jobs, .. }), Some(test)) => {
+            jobs.get(&server.id) == Some(&test.launch.job)
+        }
+        (Some(GateState::Approved { .. } | GateState::Open(_)) | None, _) => false,
+    }
+}
+
+/// Whether a server that is due for a launch may have it now. May change its stage instead.
+pub(super) fn may_launch(turn: &mut Turn, index: usize) -> bool {
+    let Some(server) = turn.servers.get(index) else {
+        return false;
+    };
+    let Stage::Launching { purpose, .. } = server.stage else {
+        return true;
+    };
+    let Some(seen) = turn.fresh(server) else {
+        turn.look_again_soon();
+        return false;
+    };
+    let state = seen.life_cycle;
+    match purpose {
+        Purpose::Test => {
+            let instead = match state {
+                LifeCycle::ReadyForTest | LifeCycle::Testing => return true,
+                LifeCycle::ReadyForCutover => Some(LifeCycleTarget::ReadyForTest),
+                LifeCycle::CuttingOver => Some(LifeCycleTarget::ReadyForCutover),
+                LifeCycle::Stopped
+                | LifeCycle::NotReady
+                | LifeCycle::Cutover
+                | LifeCycle::Disconnected
+                | LifeCycle::Discovered
+                | LifeCycle::PendingInstallation
+                | LifeCycle::Unknown => None,
+            };
+            turn.with_server(index, |turn, server| {
+                server.stage = match instead {
+                    Some(to) => Stage::Returning {
+                        to,
+                        call: CallStep::Due {
+                            not_before: turn.now,
+                        },
+                        then: Then::Launch(Purpose::Test),
+                    },
+                    None => Stage::Replicating,
+                };
+            });
+            turn.look_again_soon();
+            false
+        }
+        Purpose::Cutover => may_cut_over(turn, index, state),
+    }
+}
+
+fn may_cut_over(turn: &mut Turn, index: usize, state: LifeCycle) -> bool {
+    let Some(server) = turn.servers.get(index).cloned() else {
+        return false;
+    };
+    let Some(seen) = turn.fresh(&server).cloned() else {
+        return false;
+    };
+    if state == LifeCycle::CuttingOver {
+        // A cutover launch that failed left it there (MGN does not say whether it does).
+        turn.with_server(index, |turn, server| {
+            server.stage = Stage::Returning {
+                to: LifeCycleTarget::ReadyForCutover,
+                call: CallStep::Due {
+                    not_before: turn.now,
+                },
+                then: Then::Settle,
+            };
+        });
+        return false;
+    }
+    let same_test = server.test.is_some()
+        && seen.last_test.as_ref() == server.test.as_ref().map(|t| &t.launch.job);
+    if state != LifeCycle::ReadyForCutover || !same_test || !approved(turn, &server) {
+        turn.with_server(index, |turn, server| {
+            let reason = "it was changed outside this wave after its approval";
+            server.test = None;
+            super::cleanup::give_up(turn, server, Purpose::Test, reason);
+        });
+        return false;
+    }
+    if !seen.caught_up() {
+        turn.with_server(index, |turn, server| {
+            server.stage = Stage::Settling { since: turn.now };
+        });
+        return false;
+    }
+    let fits = turn
+        .application(&server)
+        .is_some_and(|a| window::fits(turn, a));
+    if !fits {
+        turn.with_server(index, |turn, server| follow::step_back(turn, server));
+        return false;
+    }
+    true
+}
+
+/// Terminate test instances whose time is over, unless their cutover would do it soon.
+fn expire_test_instances(turn: &mut Turn) {
+    let far = match (&turn.wave.phase, &turn.wave.plan.window) {
+        (Phase::Testing | Phase::AwaitingCutover, Some(window)) => {
+            turn.now < window.opens && window.opens.duration_since(turn.now) > CLOSE_TO_WINDOW
+        }
+        (Phase::Testing | Phase::AwaitingCutover, None) => !matches!(
+            turn.wave.gates.get(&Gate::Cutover),
+            Some(GateState::Approved { .. })
+        ),
+        _ => false,
+    };
+    if !far {
+        return;
+    }
+    for index in 0..turn.servers.len() {
+        turn.with_server(index, |turn, server| {
+            if let Stage::Tested {
+                instance: TestInstance::Kept { until },
+            } = &server.stage
+                && *until <= turn.now
+            {
+                server.stage = Stage::Tested {
+                    instance: TestInstance::Terminating(JobStep::Due {
+                        not_before: turn.now,
+                    }),
+                };
+            }
+        });
+    }
+}
+
+/// ChangeServerLifeCycleState for tests that passed and for steps back.
+fn life_cycles(turn: &mut Turn) {
+    for to in [
+        LifeCycleTarget::ReadyForCutover,
+        LifeCycleTarget::ReadyForTest,
+    ] {
+        let due: Vec<usize> = (0..turn.servers.len())
+            .filter(|i| {
+                turn.servers
+                    .get(*i)
+                    .is_some_and(|s| life_cycle_due(turn, s, to))
+            })
+            .collect();
+        for batch in due.chunks(MOST_CALLS) {
+            let servers = ids(turn, batch);
+            let Some(effect) = turn.plan(Task::ChangeLifeCycle { servers, to }) else {
+                return;
+            };
+            for index in batch {
+                let effect = effect.clone();
+                turn.with_server(*index, |_, server| {
+                    if let Stage::Accepting { call } | Stage::Returning { call, .. } =
+                        &mut server.stage
+                    {
+                        *call = CallStep::Calling { effect };
+                    }
+                });
+            }
+        }
+    }
+}
+
+fn life_cycle_due(turn: &Turn, server: &Server, target: LifeCycleTarget) -> bool {
+    match &server.stage {
+        // MGN refuses a change while the server's job goes on.
+        Stage::Accepting {
+            call: CallStep::Due { not_before },
+        } => {
+            target == LifeCycleTarget::ReadyForCutover
+                && *not_before <= turn.now
+                && !job_goes_on(turn, server)
+        }
+        Stage::Returning {
+            to,
+            call: CallStep::Due { not_before },
+            ..
+        } => {
+            *to == target
+                && *not_before <= turn.now
+                && turn.fresh(server).is_some()
+                && !job_goes_on(turn, server)
+        }
+        _ => false,
+    }
+}
+
+fn job_goes_on(turn: &Turn, server: &Server) -> bool {
+    turn.seen
+        .get(&server.id)
+        .and_then(|s| s.job.as_ref())
+        .is_some_and(|j| !j.completed)
+}
+
+/// SendCommand for checks, quiesces and restarts: servers that run the same document with the
+/// same parameters share a command.
+fn documents(turn: &mut Turn) {
+    let mut groups: Vec<(Document, Vec<(usize, NodeId)>)> = Vec::new();
+    for index in 0..turn.servers.len() {
+        let Some((document, node)) = document_due(turn, index) else {
+            continue;
+        };
+        match groups.iter_mut().find(|(d, _)| *d == document) {
+            Some((_, nodes)) => nodes.push((index, node)),
+            None => groups.push((document, vec![(index, node)])),
+        }
+    }
+    for (document, nodes) in groups {
+        for batch in nodes.chunks(MOST_NODES) {
+            let targets: BTreeMap<ServerId, NodeId> = batch
+                .iter()
+                .filter_map(|(i, n)| turn.servers.get(*i).map(|s| (s.id.clone(), n.clone())))
+                .collect();
+            let task = Task::RunDocument {
+                document: document.clone(),
+                nodes: targets,
+            };
+            let Some(effect) = turn.plan(task) else {
+                return;
+            };
+            for (index, _) in batch {
+                let effect = effect.clone();
+                turn.with_server(*index, |turn, server| {
+                    if matches!(server.stage, Stage::Quiescing { .. }) {
+                        server.quiesced_at.get_or_insert(turn.now);
+                    }
+                    if let Some(run) = run_of(&mut server.stage) {
+                        run.tries += 1;
+                        run.step = RunStep::Sending { effect };
+                    }
+                });
+            }
+        }
+    }
+}
+
+/// The document that a server is due for, and the node to run it on.
+fn document_due(turn: &mut Turn, index: usize) -> Option<(Document, NodeId)> {
+    let server = turn.servers.get(index)?;
+    let run = match &server.stage {
+        Stage::Validating { run, .. }
+        | Stage::Quiescing { run }
+        | Stage::Restarting { run, .. } => run,
+        _ => return None,
+    };
+    let RunStep::Due { not_before } = run.step else {
+        return None;
+    };
+    if not_before > turn.now {
+        return None;
+    }
+    let application = turn.application(server)?;
+    let (document, node) = match &server.stage {
+        Stage::Validating { launch, check, .. } => (
+            application
+                .validate
+                .get(usize::try_from(*check).ok()?)?
+                .clone(),
+            NodeId::parse(launch.instance.as_str()).ok(),
+        ),
+        Stage::Quiescing { .. } => (
+            application.quiesce.as_ref()?.stop.clone(),
+            source_node(turn, server),
+        ),
+        Stage::Restarting { .. } => (
+            application.quiesce.as_ref()?.start.clone()?,
+            source_node(turn, server),
+        ),
+        _ => return None,
+    };
+    if node.is_none() {
+        // It was there at the preflight: an agent that is away comes back.
+        turn.look_again_soon();
+    }
+    Some((document, node?))
+}
+
+fn source_node(turn: &Turn, server: &Server) -> Option<NodeId> {
+    turn.seen.get(&server.id)?.node.clone()
+}
+
+/// The document run of a stage that has one.
+pub(super) fn run_of(stage: &mut Stage) -> Option<&mut Run> {
+    match stage {
+        Stage::Validating { run, .. }
+        | Stage::Quiescing { run }
+        | Stage::Restarting { run, .. } => Some(run),
+        _ => None,
+    }
+}
+
+/// FinalizeCutover for servers whose finalize was approved as they run.
+fn finalizes(turn: &mut Turn) {
+    if !matches!(turn.wave.phase, Phase::Finalizing) {
+        return;
+    }
+    let Some(GateState::Approved { jobs, .. }) = turn.wave.gates.get(&Gate::Finalize).cloned()
+    else {
+        return;
+    };
+    let due: Vec<(usize, JobId)> = turn
+        .servers
+        .iter()
+        .enumerate()
+        .filter_map(|(index, server)| {
+            let ready = match &server.stage {
+                Stage::CutOver { .. } => true,
+                Stage::Finalizing {
+                    call: CallStep::Due { not_before },
+                } => *not_before <= turn.now,
+                _ => false,
+            };
+            let job = &server.cutover.as_ref()?.launch.job;
+            (ready && jobs.get(&server.id) == Some(job)).then(|| (index, job.clone()))
+        })
+        .collect();
+    for batch in due.chunks(MOST_CALLS) {
+        let servers = batch
+            .iter()
+            .filter_map(|(i, job)| turn.servers.get(*i).map(|s| (s.id.clone(), job.clone())))
+            .collect();
+        let Some(effect) = turn.plan(Task::Finalize { servers }) else {
+            return;
+        };
+        for (index, _) in batch {
+            let effect = effect.clone();
+            turn.with_server(*index, |_, server| {
+                server.stage = Stage::Finalizing {
+                    call: CallStep::Calling { effect },
+                };
+            });
+        }
+    }
+}
+
+/// RetryDataReplication for servers that stall.
+fn retry_stalled(turn: &mut Turn) {
+    let attempts = turn.wave.plan.policy.attempts;
+    let due: Vec<usize> = turn
+        .servers
+        .iter()
+        .enumerate()
+        .filter(|(_, s)| {
+            s.stall
+                .as_ref()
+                .is_some_and(|st| st.retries < attempts && st.retry_at <= turn.now)
+        })
+        .map(|(index, _)| index)
+        .collect();
+    for batch in due.chunks(MOST_CALLS) {
+        let servers = ids(turn, batch);
+        if turn.plan(Task::RetryReplication { servers }).is_none() {
+            return;
+        }
+        for index in batch {
+            turn.with_server(*index, |turn, server| {
+                if let Some(stall) = &mut server.stall {
+                    stall.retries += 1;
+                    stall.retry_at = later(turn.now, STALL_PAUSE);
+                }
+            });
+        }
+    }
+}
+
+fn ids(turn: &Turn, indices: &[usize]) -> Vec<ServerId> {
+    indices
+        .iter()
+        .filter_map(|i| turn.servers.get(*i))
+        .map(|s| s.id.clone())
+        .collect()
+}
+
+/// Whether a failed server waits for a person.
+pub(super) fn failed(server: &Server) -> bool {
+    matches!(
+        server.stage,
+        Stage::Ended {
+            end: End::Failed { .. }
+        }
+    )
+}

@@ -1,0 +1,233 @@
+//! Effects: what a wave wants done, saved before it is done.
+//!
+//! **Invariant 4**: decide, save, act. An effect has an ID for all time, is claimed before its
+//! call, and running it twice does it once.
+
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::gate::{Evidence, Gate};
+use crate::id::{CommandId, EffectId, JobId, NodeId, ServerId, WaveId};
+use crate::plan::{Approver, Document};
+
+/// How long after a claim's deadline nobody else may take the effect over: whoever claimed it is
+/// dead by then, because its function's time-out is the deadline.
+pub const CLAIM_GRACE: SignedDuration = SignedDuration::from_secs(15);
+
+/// An effect as it is stored.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Effect {
+    /// Which effect.
+    pub id: EffectId,
+    /// The wave that wants it.
+    pub wave: WaveId,
+    /// What is wanted.
+    pub task: Task,
+    /// How far it has come.
+    pub status: EffectStatus,
+}
+
+/// How far an effect has come.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EffectStatus {
+    /// Saved, not begun.
+    Planned,
+    /// A function is at it, until `until` at the latest.
+    Claimed {
+        /// The driver's generation.
+        generation: u64,
+        /// When the function that claimed it is dead for certain.
+        until: Timestamp,
+    },
+    /// It ended, or was refused.
+    Answered {
+        /// How.
+        outcome: Outcome,
+        /// When.
+        at: Timestamp,
+    },
+}
+
+/// What is wanted. The name of the function that does it is [`Task::function`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "do")]
+pub enum Task {
+    /// Make these servers belong to this wave and to no other live one. At most 200.
+    Claim {
+        /// Which servers.
+        servers: Vec<ServerId>,
+    },
+    /// Give these servers free. At most 200.
+    Release {
+        /// Which servers.
+        servers: Vec<ServerId>,
+    },
+    /// Find out everything that can be known to fail before anything is launched.
+    Preflight {
+        /// The documents that the plan names, without doubles.
+        documents: Vec<String>,
+        /// Servers whose launch configuration is looked at. At most 50.
+        servers: Vec<ServerId>,
+    },
+    /// StartTest: one job. At most 200 servers.
+    StartTest {
+        /// Which servers.
+        servers: Vec<ServerId>,
+    },
+    /// StartCutover: one job. At most 200 servers.
+    StartCutover {
+        /// Which servers.
+        servers: Vec<ServerId>,
+    },
+    /// TerminateTargetInstances of tests: one job. At most 200 servers.
+    TerminateTests {
+        /// Which servers.
+        servers: Vec<ServerId>,
+    },
+    /// ChangeServerLifeCycleState, server by server. At most 25.
+    ChangeLifeCycle {
+        /// Which servers.
+        servers: Vec<ServerId>,
+        /// To which state.
+        to: LifeCycleTarget,
+    },
+    /// RetryDataReplication, server by server. At most 25.
+    RetryReplication {
+        /// Which servers.
+        servers: Vec<ServerId>,
+    },
+    /// SendCommand to at most 50 nodes.
+    RunDocument {
+        /// What to run.
+        document: Document,
+        /// On which node, for which server.
+        nodes: BTreeMap<ServerId, NodeId>,
+    },
+    /// Ask the approvers.
+    OpenGate {
+        /// Which gate.
+        gate: Gate,
+        /// What they are shown.
+        evidence: Evidence,
+        /// Who is asked.
+        approvers: Vec<Approver>,
+        /// Until when they can decide.
+        expires: Timestamp,
+    },
+    /// FinalizeCutover, server by server, if the server's last cutover is the job that was
+    /// validated. At most 25.
+    Finalize {
+        /// The validated job of each server.
+        servers: BTreeMap<ServerId, JobId>,
+    },
+    /// Tell people. At least once.
+    Notify {
+        /// The subject, one line, at most 100 characters.
+        subject: String,
+        /// The text.
+        text: String,
+        /// Whether somebody must act on it.
+        action_required: bool,
+    },
+}
+
+/// The states that Tidegate sets by ChangeServerLifeCycleState.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum LifeCycleTarget {
+    /// After a test that is to be repeated or given up.
+    ReadyForTest,
+    /// After a test that passed, or a cutover that is to be repeated or given up.
+    ReadyForCutover,
+}
+
+/// How an effect ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// It was done; there is nothing more to say.
+    Done,
+    /// A job was started (or found to have been started by this effect already).
+    Job(JobId),
+    /// A command was sent (or found to have been sent by this effect already).
+    Command(CommandId),
+    /// Done server by server; those not named were done.
+    Servers(BTreeMap<ServerId, Refusal>),
+    /// Claimed, except for these, which belong to the wave named.
+    Claimed(BTreeMap<ServerId, WaveId>),
+    /// Preflight found these problems; none is good.
+    Problems(Vec<String>),
+    /// It was refused as a whole: nothing was done.
+    Refused(Refusal),
+}
+
+/// Why AWS, or a guard of our own, did not do something. Nothing was done.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refusal {
+    /// The kind, which says what to do about it.
+    pub kind: RefusalKind,
+    /// What was said.
+    pub message: String,
+}
+
+/// Kinds of refusals.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RefusalKind {
+    /// 402: a quota is used up. Try again when slots are free.
+    Quota,
+    /// 409: a server is in a job or in another state. Look again.
+    Conflict,
+    /// 429: too many requests. Try again later.
+    Throttled,
+    /// 404: it does not exist.
+    NotFound,
+    /// 400: the request is wrong, and will be wrong again.
+    Invalid,
+    /// 403: the role lacks a right.
+    Denied,
+    /// MGN is not initialized.
+    Uninitialized,
+    /// A guard of our own: what was decided no longer fits what is.
+    Guard,
+}
+
+impl Task {
+    /// The function that does this, which is also the name of its state in the state machine.
+    #[must_use]
+    pub fn function(&self) -> &'static str {
+        match self {
+            Self::Claim { .. } | Self::Release { .. } | Self::Preflight { .. } => "prepare",
+            Self::StartTest { .. } | Self::StartCutover { .. } | Self::TerminateTests { .. } => {
+                "launch"
+            }
+            Self::ChangeLifeCycle { .. } | Self::RetryReplication { .. } => "lifecycle",
+            Self::RunDocument { .. } => "validate",
+            Self::OpenGate { .. } => "gate",
+            Self::Finalize { .. } => "finalize",
+            Self::Notify { .. } => "notify",
+        }
+    }
+
+    /// How many of MGN's server slots the task takes while its job runs.
+    #[must_use]
+    pub fn slots(&self) -> u32 {
+        match self {
+            Self::StartTest { servers }
+            | Self::StartCutover { servers }
+            | Self::TerminateTests { servers } => u32::try_from(servers.len()).unwrap_or(u32::MAX),
+            Self::Claim { .. }
+            | Self::Release { .. }
+            | Self::Preflight { .. }
+            | Self::ChangeLifeCycle { .. }
+            | Self::RetryReplication { .. }
+            | Self::RunDocument { .. }
+            | Self::OpenGate { .. }
+            | Self::Finalize { .. }
+            | Self::Notify { .. } => 0,
+        }
+    }
+}

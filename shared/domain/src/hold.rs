@@ -1,0 +1,200 @@
+//! Holds: why a wave starts nothing new, and the commands that release it.
+//!
+//! **Invariant 12**: where a wave holds, it names the reason and the commands that release it,
+//! and those commands finish it.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::id::WaveId;
+
+/// A hold's number: the turn in which it was laid on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct HoldId(pub u64);
+
+/// A hold.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hold {
+    /// Which hold.
+    pub id: HoldId,
+    /// Since when.
+    pub since: Timestamp,
+    /// Why.
+    pub reason: HoldReason,
+}
+
+/// Why a wave is held.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HoldReason {
+    /// A person asked for it.
+    Asked {
+        /// Who.
+        by: String,
+        /// Why.
+        note: String,
+    },
+    /// The plan's selectors do not fit the servers in MGN.
+    Selection {
+        /// Each problem.
+        problems: Vec<String>,
+    },
+    /// Preflight found problems.
+    Preflight {
+        /// Each problem.
+        problems: Vec<String>,
+    },
+    /// MGN is not initialized here.
+    Uninitialized,
+    /// A right is missing.
+    Denied {
+        /// What AWS said.
+        message: String,
+    },
+    /// MGN's quotas have been used up by others for too long.
+    Quota {
+        /// What AWS said, or what was counted.
+        message: String,
+    },
+    /// Servers failed, and the policy wants a person.
+    ServersFailed {
+        /// Each with its reason.
+        servers: Vec<String>,
+    },
+    /// More servers failed than the failure budget allows.
+    BudgetSpent {
+        /// How many failed.
+        failed: u32,
+        /// How many may.
+        allowed: u32,
+    },
+    /// A gate was rejected.
+    Rejected {
+        /// Which gate.
+        gate: String,
+        /// By whom.
+        by: String,
+    },
+    /// A gate expired undecided.
+    Expired {
+        /// Which gate.
+        gate: String,
+    },
+    /// The window closed (or what is left of it is too short) before everything was cut over.
+    WindowMissed,
+    /// Servers that run in AWS are not healthy at the end of the soak.
+    Unhealthy {
+        /// Each with what is wrong.
+        servers: Vec<String>,
+    },
+    /// Something was refused for good, or failed too often.
+    Refused {
+        /// What was wanted.
+        task: String,
+        /// What was said.
+        message: String,
+    },
+    /// A driver died again and again without progress; these messages were set aside.
+    Quarantined {
+        /// What was set aside.
+        messages: Vec<String>,
+    },
+}
+
+impl HoldReason {
+    /// One sentence for people.
+    #[must_use]
+    pub fn sentence(&self) -> String {
+        match self {
+            Self::Asked { by, note } if note.is_empty() => format!("Held by {by}."),
+            Self::Asked { by, note } => format!("Held by {by}: {note}"),
+            Self::Selection { problems } => {
+                format!(
+                    "The plan does not fit the servers in MGN: {}.",
+                    list(problems)
+                )
+            }
+            Self::Preflight { problems } => format!("Preflight found: {}.", list(problems)),
+            Self::Uninitialized => "MGN is not initialized in this account and Region.".to_owned(),
+            Self::Denied { message } => format!("A right is missing: {message}"),
+            Self::Quota { message } => format!("MGN's quotas are used up by others: {message}"),
+            Self::ServersFailed { servers } => format!("Servers failed: {}.", list(servers)),
+            Self::BudgetSpent { failed, allowed } => {
+                format!("{failed} servers failed; the failure budget allows {allowed}.")
+            }
+            Self::Rejected { gate, by } => format!("The {gate} gate was rejected by {by}."),
+            Self::Expired { gate } => format!("The {gate} gate expired undecided."),
+            Self::WindowMissed => "The window ends before everything could be cut over.".to_owned(),
+            Self::Unhealthy { servers } => format!("Not healthy: {}.", list(servers)),
+            Self::Refused { task, message } => format!("{task} did not succeed: {message}"),
+            Self::Quarantined { messages } => format!(
+                "The driver died repeatedly without progress; set aside: {}.",
+                if messages.is_empty() {
+                    "nothing".to_owned()
+                } else {
+                    list(messages)
+                }
+            ),
+        }
+    }
+
+    /// The commands that release the hold, the usual one first, each with what it does.
+    #[must_use]
+    pub fn commands(&self, wave: &WaveId) -> Vec<(String, &'static str)> {
+        let resume = |what| (format!("tidegate resume {wave}"), what);
+        let abort = (format!("tidegate abort {wave}"), "end the wave");
+        match self {
+            Self::Asked { .. } => vec![resume("go on"), abort],
+            Self::Selection { .. } | Self::Preflight { .. } => {
+                vec![resume("look again, once it is mended"), abort]
+            }
+            Self::Uninitialized => vec![
+                (
+                    "aws mgn initialize-service".to_owned(),
+                    "initialize MGN, once",
+                ),
+                resume("then go on"),
+                abort,
+            ],
+            Self::Denied { .. } => vec![resume("try again, once the right is there"), abort],
+            Self::Quota { .. } => vec![resume("try again"), abort],
+            Self::ServersFailed { .. } => vec![
+                resume("try the failed servers again"),
+                (
+                    format!("tidegate skip {wave} SERVER…"),
+                    "go on without them",
+                ),
+                abort,
+            ],
+            Self::BudgetSpent { .. } => {
+                vec![resume("go on without the failed servers"), abort]
+            }
+            Self::Rejected { .. } | Self::Expired { .. } => vec![resume("ask again"), abort],
+            Self::WindowMissed => vec![
+                (
+                    "tidegate apply FILE".to_owned(),
+                    "give the plan a later window, then resume",
+                ),
+                abort,
+            ],
+            Self::Unhealthy { .. } => vec![resume("look again"), abort],
+            Self::Refused { .. } => vec![resume("try again"), abort],
+            Self::Quarantined { .. } => vec![resume("go on without what was set aside"), abort],
+        }
+    }
+}
+
+fn list(items: &[String]) -> String {
+    const SHOWN: usize = 5;
+    let mut text = items
+        .iter()
+        .take(SHOWN)
+        .cloned()
+        .collect::<Vec<_>>()
+        .join("; ");
+    if items.len() > SHOWN {
+        text.push_str(&format!("; and {} more", items.len() - SHOWN));
+    }
+    text
+}

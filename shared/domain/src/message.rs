@@ -1,0 +1,61 @@
+//! Messages: what people and their tools ask of a wave, through its inbox.
+//!
+//! **Invariant 2**: a message is keyed by its own ID, so that a double is the same message.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::gate::{Gate, Verdict};
+use crate::hold::HoldId;
+use crate::id::{MessageId, ServerId};
+use crate::plan::{Approver, Plan};
+
+/// A message as it lies in the inbox.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Message {
+    /// Chosen by the sender.
+    pub id: MessageId,
+    /// When the console took it.
+    pub at: Timestamp,
+    /// Who sent it, as the console proved it.
+    pub by: Approver,
+    /// What it asks.
+    pub body: Body,
+}
+
+/// What a message asks.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Body {
+    /// Begin the wave with this plan, or amend its window, gates and policy.
+    Apply(Box<Plan>),
+    /// Start a wave now, whatever its plan waits for.
+    Start,
+    /// Start nothing new.
+    Hold {
+        /// Why.
+        note: String,
+    },
+    /// Release a hold: that one, so that a late double cannot release a later hold.
+    Resume {
+        /// Which hold.
+        hold: HoldId,
+    },
+    /// Leave servers out of the wave.
+    Skip {
+        /// Which servers.
+        servers: Vec<ServerId>,
+    },
+    /// End the wave: nothing new starts, sources that were stopped are started again, test
+    /// instances are terminated, servers already cut over stay as they are.
+    Abort,
+    /// A decision at a gate.
+    Decide {
+        /// Which gate.
+        gate: Gate,
+        /// What was said.
+        verdict: Verdict,
+        /// The hash of the evidence that was shown.
+        evidence: String,
+    },
+}

@@ -1,0 +1,260 @@
+//! Observations: what AWS said when it was last asked. Written by `observe`, read by the decision.
+//!
+//! **Invariant 1**: the decision believes these, never an event.
+
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::id::{CommandId, EffectId, InstanceId, JobId, NodeId, ServerId};
+
+/// The outcome of the latest round of reads for a wave.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WaveSeen {
+    /// When the round began: everything that it read is at least as new.
+    pub at: Timestamp,
+    /// Whether MGN answered.
+    pub mgn: Answer,
+    /// Whether everything else that was asked (SSM, EC2) answered.
+    pub others: Answer,
+}
+
+/// Whether a service answered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Answer {
+    /// It answered.
+    Answered,
+    /// MGN is not initialized in this account and Region.
+    Uninitialized,
+    /// The caller may not read; the service's message.
+    Denied(String),
+    /// It failed or throttled; the message.
+    Failed(String),
+}
+
+/// What is known of one source server.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServerSeen {
+    /// Which server.
+    pub id: ServerId,
+    /// When it was read: the time before the call, so never newer than the truth.
+    pub at: Timestamp,
+    /// Its hostname as MGN knows it; may be empty.
+    pub hostname: String,
+    /// Its fully qualified name; may be empty.
+    pub fqdn: String,
+    /// Its tags in MGN.
+    pub tags: BTreeMap<String, String>,
+    /// Whether MGN has it archived.
+    pub archived: bool,
+    /// Its life cycle state.
+    pub life_cycle: LifeCycle,
+    /// Its replication.
+    pub replication: Replication,
+    /// The job of its last StartTest.
+    pub last_test: Option<JobId>,
+    /// The job of its last StartCutover.
+    pub last_cutover: Option<JobId>,
+    /// The job that its stage waits for, with its own part in it.
+    pub job: Option<JobSeen>,
+    /// The instance that its stage waits for.
+    pub instance: Option<InstanceSeen>,
+    /// The managed node of the source itself (hybrid activation), found by its hostname.
+    pub node: Option<NodeId>,
+    /// The commands in flight on it or its instance.
+    pub commands: BTreeMap<CommandId, CommandStatus>,
+}
+
+/// MGN's life cycle states (botocore's model).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum LifeCycle {
+    /// Replication is stopped.
+    Stopped,
+    /// Not yet replicated.
+    NotReady,
+    /// Can be launched for a test.
+    ReadyForTest,
+    /// A test was started; says nothing of its success.
+    Testing,
+    /// The test was accepted.
+    ReadyForCutover,
+    /// A cutover was started; says nothing of its success.
+    CuttingOver,
+    /// Finalized.
+    Cutover,
+    /// Disconnected.
+    Disconnected,
+    /// Seen by the vCenter client only.
+    Discovered,
+    /// Imported, its agent not yet registered.
+    PendingInstallation,
+    /// A state that the model did not have when this was built.
+    Unknown,
+}
+
+/// How a server replicates.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Replication {
+    /// The state.
+    pub state: ReplicationState,
+    /// How far behind; absent when MGN gives none.
+    pub lag: Option<SignedDuration>,
+    /// Bytes written on the source and not yet replicated.
+    pub backlog_bytes: u64,
+    /// Bytes of all its disks.
+    pub total_bytes: u64,
+    /// Bytes replicated so far.
+    pub replicated_bytes: u64,
+    /// When MGN expects the initial synchronisation to end.
+    pub eta: Option<Timestamp>,
+    /// The latest snapshot that can be launched.
+    pub last_snapshot: Option<Timestamp>,
+    /// What MGN says is wrong, as its error code.
+    pub error: Option<String>,
+}
+
+/// MGN's replication states (botocore's model).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum ReplicationState {
+    /// Stopped.
+    Stopped,
+    /// Setting up.
+    Initiating,
+    /// First full copy.
+    InitialSync,
+    /// Behind.
+    Backlog,
+    /// Making a snapshot.
+    CreatingSnapshot,
+    /// In step.
+    Continuous,
+    /// Paused.
+    Paused,
+    /// Reading the disks again.
+    Rescan,
+    /// Stalled.
+    Stalled,
+    /// Disconnected.
+    Disconnected,
+    /// Agentless: waiting for a snapshot.
+    PendingSnapshotShipping,
+    /// Agentless: copying a snapshot.
+    ShippingSnapshot,
+    /// A state that the model did not have when this was built.
+    Unknown,
+}
+
+/// A job and one server's part in it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JobSeen {
+    /// Which job.
+    pub id: JobId,
+    /// Whether the job has ended. There is no failed job: see `launch`.
+    pub completed: bool,
+    /// How this server fared in it.
+    pub launch: LaunchStatus,
+    /// The instance launched for this server.
+    pub instance: Option<InstanceId>,
+    /// The job's log says that this server was launched from a previous snapshot.
+    pub previous_snapshot: bool,
+    /// The job's log says that this server was skipped.
+    pub skipped: bool,
+}
+
+/// A server's part in a job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum LaunchStatus {
+    /// Not begun.
+    Pending,
+    /// Under way.
+    InProgress,
+    /// Launched.
+    Launched,
+    /// Failed.
+    Failed,
+    /// Terminated.
+    Terminated,
+    /// A status that the model did not have when this was built.
+    Unknown,
+}
+
+/// An instance as EC2 sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InstanceSeen {
+    /// Which instance.
+    pub id: InstanceId,
+    /// Whether it runs.
+    pub running: bool,
+    /// Whether it is gone or going: shutting down, terminated, or unknown to EC2.
+    pub gone: bool,
+    /// Both of its status checks.
+    pub checks: StatusChecks,
+    /// Whether SSM reaches it.
+    pub managed: bool,
+}
+
+/// EC2's system and instance status checks together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StatusChecks {
+    /// Not decided yet.
+    Pending,
+    /// Both passed.
+    Passed,
+    /// At least one failed.
+    Failed,
+}
+
+/// One SSM command on one node.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CommandStatus {
+    /// Not ended.
+    Pending,
+    /// Succeeded.
+    Succeeded,
+    /// Failed, timed out, was cancelled or never arrived; what SSM says, and the output's end.
+    Failed(String),
+}
+
+/// The jobs of an account and Region that had not ended when they were last listed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AccountJobs {
+    /// When they were listed: the time before the call.
+    pub at: Timestamp,
+    /// The jobs, whoever started them.
+    pub jobs: Vec<AccountJob>,
+}
+
+/// A job that holds slots.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AccountJob {
+    /// Which job.
+    pub id: JobId,
+    /// How many servers take part in it.
+    pub servers: u32,
+    /// The effect that started it, where Tidegate did.
+    pub effect: Option<EffectId>,
+}
+
+impl ServerSeen {
+    /// CONTINUOUS, within `max_lag`, with a snapshot that can be launched.
+    #[must_use]
+    pub fn in_step(&self, max_lag: SignedDuration) -> bool {
+        self.replication.state == ReplicationState::Continuous
+            && self.replication.lag.is_none_or(|lag| lag <= max_lag)
+    }
+
+    /// CONTINUOUS with neither lag nor backlog.
+    #[must_use]
+    pub fn caught_up(&self) -> bool {
+        self.replication.state == ReplicationState::Continuous
+            && self.replication.lag.is_none_or(|lag| lag.is_zero())
+            && self.replication.backlog_bytes == 0
+    }
+}

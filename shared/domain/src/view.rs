@@ -1,0 +1,283 @@
+//! What people and tools are shown of a wave: the console's JSON and the command line's screens.
+
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::audit::AuditRecord;
+use crate::gate::{Gate, GateState};
+use crate::hold::HoldId;
+use crate::id::{ApplicationName, ServerId, WaveId};
+use crate::observation::ServerSeen;
+use crate::plan::{Start, Window};
+use crate::server::{End, Server, Stage};
+use crate::wave::{Phase, Wave};
+
+/// A wave in a list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WaveSummary {
+    /// Its name.
+    pub wave: WaveId,
+    /// Its phase's name.
+    pub phase: String,
+    /// Since when.
+    pub since: Timestamp,
+    /// Whether it is held.
+    pub held: bool,
+    /// What it waits for, one sentence.
+    pub waiting_for: String,
+    /// How many servers it has.
+    pub servers: u32,
+}
+
+/// A wave as a whole.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WaveView {
+    /// The line of the list.
+    #[serde(flatten)]
+    pub summary: WaveSummary,
+    /// Whether it has ended.
+    pub ended: bool,
+    /// Why it is held, and what releases it.
+    pub hold: Option<HoldView>,
+    /// Its window.
+    pub window: Option<Window>,
+    /// Its gates that were opened.
+    pub gates: Vec<GateView>,
+    /// How many servers are in each stage.
+    pub stages: BTreeMap<String, u32>,
+    /// Its servers, in the plan's order.
+    pub servers: Vec<ServerView>,
+    /// How long each application was down: the longest of its servers.
+    pub downtime: BTreeMap<ApplicationName, SignedDuration>,
+}
+
+/// A hold.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HoldView {
+    /// Its number: `resume` names it.
+    pub id: HoldId,
+    /// Since when.
+    pub since: Timestamp,
+    /// Why.
+    pub reason: String,
+    /// Commands that release it, each with what it does.
+    pub commands: Vec<(String, String)>,
+}
+
+/// A gate.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GateView {
+    /// Which gate.
+    pub gate: Gate,
+    /// `open` or `approved`.
+    pub state: String,
+    /// The hash of the evidence.
+    pub evidence: String,
+    /// When it expires, if it is open.
+    pub expires: Option<Timestamp>,
+    /// Who approved so far.
+    pub approved_by: Vec<String>,
+    /// How many must.
+    pub quorum: u32,
+}
+
+/// A server.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServerView {
+    /// Which server.
+    pub server: ServerId,
+    /// Its name for people.
+    pub hostname: String,
+    /// Its application.
+    pub application: ApplicationName,
+    /// Its stage's name.
+    pub stage: String,
+    /// Why it failed or was left out.
+    pub detail: Option<String>,
+    /// How far behind its replication is, in seconds.
+    pub lag_seconds: Option<i64>,
+    /// Bytes that wait to be replicated.
+    pub backlog_bytes: Option<u64>,
+    /// How much of the initial copy is done, 0 to 100.
+    pub replicated_percent: Option<u8>,
+    /// When MGN expects the initial copy to end.
+    pub eta: Option<Timestamp>,
+    /// Test launches so far.
+    pub tests: u32,
+    /// Cutover launches so far.
+    pub cutovers: u32,
+}
+
+/// One line of a wave's timeline.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TimelineEntry {
+    /// When.
+    pub at: Timestamp,
+    /// What, in the past tense.
+    pub event: String,
+    /// A sentence.
+    pub text: String,
+    /// Who wanted it.
+    pub by: Option<String>,
+}
+
+/// The line of a list.
+#[must_use]
+pub fn summary(wave: &Wave, servers: u32) -> WaveSummary {
+    WaveSummary {
+        wave: wave.id.clone(),
+        phase: wave.phase.name().to_owned(),
+        since: wave.phase_since,
+        held: wave.hold.is_some(),
+        waiting_for: waiting_for(wave),
+        servers,
+    }
+}
+
+/// The whole wave.
+#[must_use]
+pub fn wave(wave: &Wave, servers: &[Server], seen: &BTreeMap<ServerId, ServerSeen>) -> WaveView {
+    let mut stages = BTreeMap::new();
+    let mut downtime: BTreeMap<ApplicationName, SignedDuration> = BTreeMap::new();
+    for server in servers {
+        *stages.entry(server.stage.name().to_owned()).or_insert(0) += 1;
+        if let Some(down) = server.downtime {
+            let longest = downtime.entry(server.application.clone()).or_default();
+            *longest = (*longest).max(down);
+        }
+    }
+    WaveView {
+        summary: summary(wave, u32::try_from(servers.len()).unwrap_or(u32::MAX)),
+        ended: wave.phase.terminal(),
+        hold: wave.hold.as_ref().map(|hold| HoldView {
+            id: hold.id,
+            since: hold.since,
+            reason: hold.reason.sentence(),
+            commands: hold
+                .reason
+                .commands(&wave.id)
+                .into_iter()
+                .map(|(command, what)| (command, what.to_owned()))
+                .collect(),
+        }),
+        window: wave.plan.window.clone(),
+        gates: wave
+            .gates
+            .iter()
+            .map(|(gate, state)| gate_view(wave, *gate, state))
+            .collect(),
+        stages,
+        servers: servers
+            .iter()
+            .map(|s| server_view(s, seen.get(&s.id)))
+            .collect(),
+        downtime,
+    }
+}
+
+/// The timeline of a wave, from its audit records.
+#[must_use]
+pub fn timeline(records: &[AuditRecord]) -> Vec<TimelineEntry> {
+    records
+        .iter()
+        .flat_map(|record| {
+            record.entries.iter().map(|entry| TimelineEntry {
+                at: record.at,
+                event: entry.event.clone(),
+                text: entry.text.clone(),
+                by: entry.by.clone(),
+            })
+        })
+        .collect()
+}
+
+/// What the wave waits for, one sentence.
+#[must_use]
+pub fn waiting_for(wave: &Wave) -> String {
+    if let Some(hold) = &wave.hold {
+        return format!("a person: {}", hold.reason.sentence());
+    }
+    match &wave.phase {
+        Phase::Waiting => match &wave.plan.start {
+            Start::Replication => "replication of every server to be in step".to_owned(),
+            Start::Schedule(at) => format!("its start at {at}"),
+            Start::Manual => format!("a person: tidegate start {}", wave.id),
+        },
+        Phase::Preflight { .. } => "the preflight checks".to_owned(),
+        Phase::Testing => "the tests of its servers".to_owned(),
+        Phase::AwaitingCutover => match (wave.gates.get(&Gate::Cutover), &wave.plan.window) {
+            (Some(GateState::Approved { .. }), Some(window)) => {
+                format!("its window, which opens at {}", window.opens)
+            }
+            (Some(GateState::Open(open)), _) => format!(
+                "a decision at the cutover gate, by {}: tidegate approve {} cutover",
+                open.expires, wave.id
+            ),
+            (Some(GateState::Approved { .. }) | None, _) => "the cutover gate".to_owned(),
+        },
+        Phase::CuttingOver => "the cutovers of its servers".to_owned(),
+        Phase::Soaking { until } => format!("the soak, until {until}"),
+        Phase::AwaitingFinalize => format!(
+            "a decision at the finalize gate: tidegate approve {} finalize",
+            wave.id
+        ),
+        Phase::Finalizing => "the finalizing of its servers".to_owned(),
+        Phase::Aborting => "the clean-up".to_owned(),
+        Phase::Completed | Phase::Aborted => "nothing".to_owned(),
+    }
+}
+
+fn gate_view(wave: &Wave, gate: Gate, state: &GateState) -> GateView {
+    let quorum = match gate {
+        Gate::Cutover => wave.plan.gates.cutover.quorum,
+        Gate::Finalize => wave.plan.gates.finalize.quorum,
+    };
+    match state {
+        GateState::Open(open) => GateView {
+            gate,
+            state: "open".to_owned(),
+            evidence: open.evidence.hash(),
+            expires: Some(open.expires),
+            approved_by: open.approvals.iter().map(|a| a.by.to_string()).collect(),
+            quorum,
+        },
+        GateState::Approved { evidence, by, .. } => GateView {
+            gate,
+            state: "approved".to_owned(),
+            evidence: evidence.clone(),
+            expires: None,
+            approved_by: by.clone(),
+            quorum,
+        },
+    }
+}
+
+fn server_view(server: &Server, seen: Option<&ServerSeen>) -> ServerView {
+    let detail = match &server.stage {
+        Stage::Ended {
+            end: End::Failed { reason, .. } | End::Skipped { reason },
+        } => Some(reason.clone()),
+        Stage::Ended {
+            end: End::Aborted { cut_over: true },
+        } => Some("its cutover had been launched; it stays as it is".to_owned()),
+        _ => None,
+    };
+    let replication = seen.map(|s| &s.replication);
+    ServerView {
+        server: server.id.clone(),
+        hostname: server.hostname.clone(),
+        application: server.application.clone(),
+        stage: server.stage.name().to_owned(),
+        detail,
+        lag_seconds: replication.and_then(|r| r.lag).map(|lag| lag.as_secs()),
+        backlog_bytes: replication.map(|r| r.backlog_bytes),
+        replicated_percent: replication.filter(|r| r.total_bytes > 0).map(|r| {
+            u8::try_from(r.replicated_bytes.min(r.total_bytes) * 100 / r.total_bytes).unwrap_or(100)
+        }),
+        eta: replication.and_then(|r| r.eta),
+        tests: server.tests,
+        cutovers: server.cutovers,
+    }
+}

@@ -1,0 +1,160 @@
+//! A wave: a plan under way.
+//!
+//! **Invariant 2**: only the driver writes it. **Invariant 12**: terminal means terminal.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::audit::AuditHead;
+use crate::gate::{Gate, GateState};
+use crate::hold::Hold;
+use crate::id::{EffectId, WaveId};
+use crate::plan::{Approver, Plan};
+
+/// The version of the stored shapes.
+pub const SCHEMA: u32 = 1;
+
+/// A wave as it is stored, without its servers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Wave {
+    /// The version of this shape: [`SCHEMA`].
+    pub schema: u32,
+    /// Its name.
+    pub id: WaveId,
+    /// What it is to do.
+    pub plan: Plan,
+    /// Who applied the plan.
+    pub applied_by: Approver,
+    /// Where it stands.
+    pub phase: Phase,
+    /// Since when.
+    pub phase_since: Timestamp,
+    /// Nothing new starts while there is one.
+    pub hold: Option<Hold>,
+    /// The highest generation of a driver that wrote it.
+    pub generation: u64,
+    /// How many decisions were saved.
+    pub turn: u64,
+    /// When it was started, if it was.
+    pub started: Option<Timestamp>,
+    /// Whether its servers belong to it.
+    pub claims: Claims,
+    /// What is planned or under way, with the number of times it was handed out.
+    pub open: BTreeMap<EffectId, OpenEffect>,
+    /// The gates that were opened.
+    pub gates: BTreeMap<Gate, GateState>,
+    /// How often each gate was asked.
+    pub rounds: BTreeMap<Gate, u32>,
+    /// How many failures a person has accepted beyond the budget.
+    pub accepted_failures: u32,
+    /// Since when MGN has refused for quota, if it does.
+    pub starved_since: Option<Timestamp>,
+    /// The end of the audit chain.
+    pub audit: AuditHead,
+    /// Turns since this driver's execution began, weighed by what they add to its history.
+    pub history: u32,
+}
+
+/// An effect that is not closed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OpenEffect {
+    /// Since when.
+    pub since: Timestamp,
+    /// How often it was handed out.
+    pub tries: u32,
+    /// Not to be handed out before.
+    pub not_before: Timestamp,
+}
+
+/// Whether a wave's servers belong to it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Claims {
+    /// Not asked for: its servers are not selected.
+    None,
+    /// Being asked for, `claimed` servers are.
+    Claiming {
+        /// How many of the servers, in order, are claimed.
+        claimed: u32,
+        /// The effect that claims the next.
+        effect: Option<EffectId>,
+        /// Not to be tried before.
+        not_before: Timestamp,
+    },
+    /// They do.
+    Held,
+    /// Being given free, `released` servers are.
+    Releasing {
+        /// How many of the servers, in order, are free.
+        released: u32,
+        /// The effect that frees the next.
+        effect: Option<EffectId>,
+    },
+    /// They are free.
+    Released,
+}
+
+/// Where a wave stands. (Traffic and rollback have their place between the cutover and the soak,
+/// and after any of them; they are not built yet.)
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// For replication, its schedule or a person.
+    Waiting,
+    /// What can be known to fail is looked for.
+    Preflight {
+        /// How many servers were looked at.
+        looked_at: u32,
+        /// The effect that looks.
+        effect: Option<EffectId>,
+    },
+    /// Each server is launched for a test, validated, accepted.
+    Testing,
+    /// For the cutover gate and the window.
+    AwaitingCutover,
+    /// Application after application.
+    CuttingOver,
+    /// Everything runs in AWS and is watched.
+    Soaking {
+        /// Until when.
+        until: Timestamp,
+    },
+    /// For the finalize gate.
+    AwaitingFinalize,
+    /// The one irreversible step.
+    Finalizing,
+    /// Every server is finalized or was left out.
+    Completed,
+    /// What was started is cleaned up.
+    Aborting,
+    /// Ended by a person.
+    Aborted,
+}
+
+impl Phase {
+    /// The phase's name for people and events.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Waiting => "Waiting",
+            Self::Preflight { .. } => "Preflight",
+            Self::Testing => "Testing",
+            Self::AwaitingCutover => "AwaitingCutover",
+            Self::CuttingOver => "CuttingOver",
+            Self::Soaking { .. } => "Soaking",
+            Self::AwaitingFinalize => "AwaitingFinalize",
+            Self::Finalizing => "Finalizing",
+            Self::Completed => "Completed",
+            Self::Aborting => "Aborting",
+            Self::Aborted => "Aborted",
+        }
+    }
+
+    /// Whether the wave has ended.
+    #[must_use]
+    pub fn terminal(&self) -> bool {
+        matches!(self, Self::Completed | Self::Aborted)
+    }
+}

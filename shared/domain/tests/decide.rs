@@ -1,0 +1,15 @@
+//! The decision as a plain function: a whole wave by the book, every message in every phase,
+//! every observation in every stage.
+
+#[path = "decide/fixture.rs"]
+mod fixture;
+
+#[path = "decide/messages.rs"]
+mod messages;
+#[path = "decide/stages.rs"]
+mod stages;
+#[path = "decide/waves.rs"]
+mod waves;
+
+#[path = "decide/launches.rs"]
+mod launches;

@@ -1,0 +1,119 @@
+//! The planner: jobs within MGN's slots, shared among waves.
+
+use jiff::SignedDuration;
+use tidegate_domain::decide::decide;
+use tidegate_domain::effect::Task;
+use tidegate_domain::id::{EffectId, JobId, WaveId};
+use tidegate_domain::observation::{AccountJob, AccountJobs};
+use tidegate_domain::slots::{MOST_JOBS, MOST_SERVERS_IN_JOBS, Reservation};
+
+use crate::fixture::{Hand, plan};
+
+/// The sizes of the test jobs that a fresh wave asks for in its first turn of testing.
+fn first_jobs(hand: &mut Hand) -> Vec<usize> {
+    hand.until_that("a launch", |h| {
+        h.tasks.iter().any(|t| matches!(t, Task::StartTest { .. }))
+    });
+    hand.tasks
+        .iter()
+        .filter_map(|t| match t {
+            Task::StartTest { servers } => Some(servers.len()),
+            _ => None,
+        })
+        .collect()
+}
+
+fn others(hand: &mut Hand, jobs: u32, servers: u32) {
+    for n in 0..jobs {
+        hand.slots.reservations.insert(
+            EffectId::parse(format!("other-1-{n}")).expect("an ID"),
+            Reservation {
+                wave: WaveId::parse("other").expect("a name"),
+                servers: servers / jobs,
+                job: None,
+                expires: hand.now + SignedDuration::from_hours(1),
+            },
+        );
+    }
+}
+
+#[test]
+fn jobs_are_of_about_ten() {
+    assert_eq!(first_jobs(&mut Hand::new(plan(35, 0))), [10, 10, 10, 5]);
+}
+
+#[test]
+fn two_hundred_servers_take_twenty_jobs_and_no_more() {
+    let mut hand = Hand::new(plan(300, 0));
+    let jobs = first_jobs(&mut hand);
+    assert_eq!(jobs.len(), 20);
+    assert_eq!(jobs.iter().sum::<usize>(), 200);
+    hand.until("AwaitingCutover");
+}
+
+#[test]
+fn room_is_left_for_others() {
+    let mut hand = Hand::new(plan(40, 0));
+    others(&mut hand, 18, 180);
+    let jobs = first_jobs(&mut hand);
+    assert_eq!(jobs, [10, 10]);
+    assert!(hand.slots.waiting.contains_key(&hand.wave().id));
+}
+
+#[test]
+fn few_jobs_are_made_large() {
+    let mut hand = Hand::new(plan(100, 0));
+    others(&mut hand, 18, 18);
+    assert_eq!(first_jobs(&mut hand), [50, 50]);
+}
+
+#[test]
+fn waves_that_wait_share_what_is_free() {
+    let mut hand = Hand::new(plan(200, 0));
+    hand.slots
+        .waiting
+        .insert(WaveId::parse("other").expect("a name"), hand.now);
+    let jobs = first_jobs(&mut hand);
+    assert_eq!(jobs.len(), 10);
+    assert_eq!(jobs.iter().sum::<usize>(), 100);
+}
+
+#[test]
+fn jobs_of_strangers_are_seen() {
+    let mut hand = Hand::new(plan(40, 0));
+    hand.until("Preflight");
+    hand.until_that("the last answer before testing", |h| {
+        h.wave().open.is_empty() || h.phase() == "Testing"
+    });
+    let mut facts = hand.facts();
+    facts.jobs = Some(AccountJobs {
+        at: hand.now,
+        jobs: (0..19)
+            .map(|n| AccountJob {
+                id: JobId::parse(format!("mgnjob-9{n:016}")).expect("a job ID"),
+                servers: 1,
+                effect: None,
+            })
+            .collect(),
+    });
+    let free = facts.slots.free(facts.jobs.as_ref());
+    let ours = u32::try_from(facts.slots.reservations.len()).expect("few");
+    assert_eq!(free.jobs, MOST_JOBS.saturating_sub(19 + ours));
+    let decision = decide(facts);
+    let mut after = decision.slots.clone();
+    after.waiting.clear();
+    assert!(after.reservations.len() <= 4);
+}
+
+#[test]
+fn a_wave_never_reserves_more_than_there_is() {
+    for (first, second) in [(1, 0), (9, 3), (180, 40), (400, 1)] {
+        let mut hand = Hand::new(plan(first, second));
+        for _ in 0..30 {
+            hand.turn();
+            let servers: u32 = hand.slots.reservations.values().map(|r| r.servers).sum();
+            let jobs = u32::try_from(hand.slots.reservations.len()).expect("few");
+            assert!(servers <= MOST_SERVERS_IN_JOBS && jobs <= MOST_JOBS);
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! Every observation in every stage: the table of what becomes of a server.
+
+use std::fmt::Write;
+
+use jiff::SignedDuration;
+use tidegate_domain::decide::decide;
+use tidegate_domain::observation::{
+    CommandStatus, LaunchStatus, LifeCycle, ReplicationState, ServerSeen, StatusChecks,
+};
+use tidegate_domain::server::Server;
+
+use crate::fixture::{Hand, plan, server_id};
+
+/// A change of what is seen.
+type Change = (&'static str, fn(&mut ServerSeen));
+
+const CHANGES: [Change; 14] = [
+    ("nothing", |_| {}),
+    ("launch failed", |s| {
+        with_job(s, |j| j.launch = LaunchStatus::Failed)
+    }),
+    ("launch in progress", |s| {
+        with_job(s, |j| {
+            j.launch = LaunchStatus::InProgress;
+            j.completed = false;
+        });
+    }),
+    ("job ended without launch", |s| {
+        with_job(s, |j| j.launch = LaunchStatus::Pending)
+    }),
+    ("previous snapshot", |s| {
+        with_job(s, |j| j.previous_snapshot = true)
+    }),
+    ("skipped by MGN", |s| with_job(s, |j| j.skipped = true)),
+    ("status checks fail", |s| {
+        if let Some(i) = &mut s.instance {
+            i.checks = StatusChecks::Failed;
+        }
+    }),
+    ("status checks pend", |s| {
+        if let Some(i) = &mut s.instance {
+            i.checks = StatusChecks::Pending;
+        }
+    }),
+    ("instance gone", |s| {
+        if let Some(i) = &mut s.instance {
+            i.gone = true;
+        }
+    }),
+    ("commands fail", |s| {
+        for status in s.commands.values_mut() {
+            *status = CommandStatus::Failed("exit 1".to_owned());
+        }
+    }),
+    ("replication stalls", |s| {
+        s.replication.state = ReplicationState::Stalled
+    }),
+    ("lag", |s| {
+        s.replication.lag = Some(SignedDuration::from_mins(5));
+        s.replication.backlog_bytes = 1 << 20;
+    }),
+    ("set back by somebody", |s| {
+        s.life_cycle = LifeCycle::ReadyForTest
+    }),
+    ("finalized by somebody", |s| {
+        s.life_cycle = LifeCycle::Cutover
+    }),
+];
+
+fn with_job(seen: &mut ServerSeen, change: impl Fn(&mut tidegate_domain::observation::JobSeen)) {
+    if let Some(job) = &mut seen.job {
+        change(job);
+    }
+}
+
+/// The facts of each decision at which the first server's stage was another than before.
+fn in_each_stage() -> Vec<(Hand, Server)> {
+    let mut hand = Hand::new(plan(1, 0));
+    let mut found: Vec<(Hand, Server)> = Vec::new();
+    for _ in 0..200 {
+        let decision = hand.turn();
+        if hand.phase() == "AwaitingCutover"
+            && !hand.wave().gates.is_empty()
+            && hand.inbox.is_empty()
+        {
+            if let Some(tidegate_domain::gate::GateState::Open(_)) =
+                hand.wave().gates.get(&tidegate_domain::gate::Gate::Cutover)
+            {
+                hand.approve();
+            }
+        }
+        if let Some(server) = hand.servers.first()
+            && found
+                .last()
+                .is_none_or(|(_, last)| last.stage != server.stage)
+        {
+            found.push((hand.clone(), server.clone()));
+        }
+        if hand.phase() == "Completed" {
+            return found;
+        }
+        if decision.hand_out.is_empty() && decision.wake_at > hand.now {
+            hand.now = decision.wake_at;
+        }
+    }
+    panic!("the wave does not end");
+}
+
+fn answered(effect: &tidegate_domain::effect::Effect) -> bool {
+    matches!(effect.status, tidegate_domain::effect::EffectStatus::Answered { .. })
+}
+
+fn step_waits(step: &str) -> bool {
+    matches!(step, "requested" | "sending" | "calling")
+}
+
+#[test]
+fn every_observation_in_every_stage() {
+    let mut table = String::new();
+    for (hand, server) in in_each_stage() {
+        let json = serde_json::to_string(&server.stage).expect("JSON");
+        let step = ["due", "requested", "running", "sending", "calling"]
+            .iter()
+            .find(|s| json.contains(&format!("\"{s}\"")))
+            .copied()
+            .unwrap_or("-");
+        writeln!(
+            table,
+            "## {} ({step}), {}",
+            server.stage.name(),
+            hand.phase()
+        )
+        .expect("text");
+        let answers: &[bool] = if hand.facts().effects.iter().any(answered) && step_waits(step) {
+            &[false, true]
+        } else {
+            &[false]
+        };
+        for (name, change, answer) in
+            answers.iter().flat_map(|a| CHANGES.map(|(name, change)| (name, change, *a)))
+        {
+            let mut facts = hand.facts();
+            facts.now += SignedDuration::from_secs(2);
+            // First what was asked for is not answered yet, then it is.
+            let seen = facts.seen.get_mut(&server_id(0)).expect("a server");
+            seen.at = facts.now - SignedDuration::from_secs(1);
+            for effect in facts.effects.iter_mut().filter(|_| !answer) {
+                effect.status = tidegate_domain::effect::EffectStatus::Planned;
+            }
+            if let Some(i) = json.find("\"command\":\"") {
+                let command: String = json[i + 11..].chars().take_while(|c| *c != '"').collect();
+                let command = tidegate_domain::id::CommandId::parse(command).expect("an ID");
+                seen.commands.insert(command, CommandStatus::Succeeded);
+            }
+            change(seen);
+            let decision = decide(facts);
+            let after = decision.servers.first().expect("a server");
+            let hold = decision
+                .wave
+                .and_then(|w| w.hold)
+                .map(|h| h.reason.sentence());
+            writeln!(
+                table,
+                "{name}{}: {}{}",
+                if answer { ", its effect answered" } else { "" },
+                after.stage.name(),
+                hold.map(|h| format!(" | {h}")).unwrap_or_default()
+            )
+            .expect("text");
+        }
+    }
+    insta::assert_snapshot!(table);
+}
