@@ -175,6 +175,7 @@ pub fn decide(mut facts: Facts) -> Decision {
         }
     }
     outcomes::apply(&mut turn);
+    outcomes::cancel_stale(&mut turn);
     launches::keep_slots(&mut turn);
     for index in 0..turn.servers.len() {
         turn.with_server(index, follow::follow);

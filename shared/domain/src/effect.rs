@@ -77,10 +77,12 @@ pub enum Task {
         /// Which servers.
         servers: Vec<ServerId>,
     },
-    /// StartCutover: one job. At most 200 servers.
+    /// StartCutover: one job. At most 200 servers, if they still have neither lag nor backlog.
     StartCutover {
         /// Which servers.
         servers: Vec<ServerId>,
+        /// Not to be called later, or it would not end in its window.
+        not_after: Option<Timestamp>,
     },
     /// TerminateTargetInstances of tests: one job. At most 200 servers.
     TerminateTests {
@@ -217,7 +219,7 @@ impl Task {
     pub fn slots(&self) -> u32 {
         match self {
             Self::StartTest { servers }
-            | Self::StartCutover { servers }
+            | Self::StartCutover { servers, .. }
             | Self::TerminateTests { servers } => u32::try_from(servers.len()).unwrap_or(u32::MAX),
             Self::Claim { .. }
             | Self::Release { .. }

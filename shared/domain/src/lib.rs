@@ -23,3 +23,4 @@ pub mod decide;
 pub mod audit;
 pub mod link;
 pub mod view;
+pub mod words;

@@ -27,7 +27,9 @@ pub struct WaveSummary {
     pub held: bool,
     /// What it waits for, one sentence.
     pub waiting_for: String,
-    /// How many servers it has.
+    /// How many servers it has; as JSON `server_count`, for [`WaveView`] flattens this beside its
+    /// own `servers`.
+    #[serde(rename = "server_count")]
     pub servers: u32,
 }
 

@@ -453,7 +453,9 @@ fn tested(turn: &mut Turn, server: &mut Server, instance: TestInstance) {
         };
         return;
     }
-    if let TestInstance::Kept { until } = instance {
+    if let TestInstance::Kept { until } = instance
+        && until > turn.now
+    {
         turn.look_again(until);
     }
     // Somebody else's doing: a test that is no longer the last one, or a life cycle that is no

@@ -226,7 +226,10 @@ fn skip(turn: &mut Turn, by: &Approver, servers: &[ServerId]) -> Answer {
     if for_failed && !failed_left {
         turn.wave.hold = None;
     }
-    Ok(format!("Left out: {}.", super::turn::servers(servers.len())))
+    Ok(format!(
+        "Left out: {}.",
+        super::turn::servers(servers.len())
+    ))
 }
 
 /// Stages in which nothing is under way for a server and nothing irreversible has begun.

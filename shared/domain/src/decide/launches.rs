@@ -7,6 +7,7 @@
 //! first, so that few stragglers hold a job's slots.
 
 use super::turn::{Turn, later};
+use super::window;
 use crate::effect::Task;
 use crate::hold::HoldReason;
 use crate::id::{EffectId, ServerId};
@@ -137,7 +138,10 @@ fn request(turn: &mut Turn, kind: Kind, job: &[usize]) -> bool {
     let count = u32::try_from(servers.len()).unwrap_or(u32::MAX);
     let task = match kind {
         Kind::Test => Task::StartTest { servers },
-        Kind::Cutover => Task::StartCutover { servers },
+        Kind::Cutover => Task::StartCutover {
+            servers,
+            not_after: window::latest_start(turn, job),
+        },
         Kind::Terminate => Task::TerminateTests { servers },
     };
     let Some(effect) = turn.plan(task) else {
@@ -154,7 +158,11 @@ fn request(turn: &mut Turn, kind: Kind, job: &[usize]) -> bool {
     );
     turn.note_by(
         "JobPlanned",
-        format!("A {} of {} is asked for.", kind.word(), super::turn::servers(job.len())),
+        format!(
+            "A {} of {} is asked for.",
+            kind.word(),
+            super::turn::servers(job.len())
+        ),
         "tidegate",
         &effect,
     );
@@ -232,15 +240,10 @@ pub(super) fn keep_slots(turn: &mut Turn) {
             continue;
         }
         let over = match &reservation.job {
-            Some(job) => match in_use.get(job) {
-                Some(runs) => !runs,
-                // Not looked at any more by any server: the list of the account's jobs decides.
-                None => {
-                    turn.jobs.as_ref().is_some_and(|jobs| {
-                        jobs.at > turn.wave.phase_since && !jobs.jobs.iter().any(|j| j.id == *job)
-                    }) && !waits_for(&turn.servers, job)
-                }
-            },
+            // A job that no server of ours waits for any more is counted with the account's jobs.
+            Some(job) => in_use
+                .get(job)
+                .map_or_else(|| !waits_for(&turn.servers, job), |runs| !runs),
             None => !turn.wave.open.contains_key(effect),
         };
         if over {

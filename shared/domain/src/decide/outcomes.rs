@@ -14,6 +14,8 @@ use crate::id::{EffectId, JobId, ServerId};
 use crate::server::{CallStep, JobStep, Purpose, RunStep, Server, Stage, TestInstance};
 use crate::wave::{Claims, Phase};
 
+/// How old a decision to cut over or to finalize may grow before somebody begins it.
+const STALE: jiff::SignedDuration = jiff::SignedDuration::from_secs(60);
 /// How often in a row a server is refused before it is given up.
 const MOST_REFUSALS: u32 = 20;
 
@@ -214,7 +216,10 @@ fn job(turn: &mut Turn, effect: &Effect, outcome: Outcome) {
             turn.note_by(
                 "JobStarted",
                 format!(
-                    "{}: {job} for {}.", effect.task.title(), super::turn::servers(indices.len())),
+                    "{}: {job} for {}.",
+                    effect.task.title(),
+                    super::turn::servers(indices.len())
+                ),
                 "aws",
                 &effect.id,
             );
@@ -233,7 +238,11 @@ fn job(turn: &mut Turn, effect: &Effect, outcome: Outcome) {
                 turn.with_server(index, |turn, server| {
                     let not_before = turn.after(pause(turn, &refusal, server));
                     launches::set_step(&mut server.stage, JobStep::Due { not_before });
-                    refused(turn, server, &task, &refusal);
+                    if refusal.kind == RefusalKind::Guard {
+                        guarded(turn, server, &refusal);
+                    } else {
+                        refused(turn, server, &task, &refusal);
+                    }
                 });
             }
         }
@@ -244,6 +253,18 @@ fn job(turn: &mut Turn, effect: &Effect, outcome: Outcome) {
         | Outcome::Problems(_) => launches::release(turn, &effect.id),
     }
     turn.look_again_soon();
+}
+
+/// The last look before a cutover found lag again, or the window too short: the server waits for
+/// zero lag as before. A source that is not stopped writes again any moment, so patience is long.
+fn guarded(turn: &mut Turn, server: &mut Server, refusal: &Refusal) {
+    server.refusals += 1;
+    if server.refusals >= MOST_REFUSALS {
+        server.refusals = 0;
+        give_up(turn, server, Purpose::Cutover, &refusal.message);
+    } else {
+        server.stage = Stage::Settling { since: turn.now };
+    }
 }
 
 /// A server's job was started.
@@ -433,11 +454,31 @@ fn finalized(turn: &mut Turn, effect: &EffectId, id: &ServerId, refusal: Option<
 /// Take back everything that is planned and that nobody has begun: its servers are due again.
 /// Saving fails, and it is decided again, if somebody begins it meanwhile.
 pub(super) fn cancel_planned(turn: &mut Turn) {
+    cancel(turn, |_, effect| can_be_cancelled(&effect.task));
+}
+
+/// Take back what was decided on reads that have grown old before anybody began it: a cutover and
+/// a finalize are decided again on fresh ones.
+pub(super) fn cancel_stale(turn: &mut Turn) {
+    cancel(turn, |turn, effect| {
+        let since = turn
+            .wave
+            .open
+            .get(&effect.id)
+            .map_or(turn.now, |open| open.since);
+        matches!(
+            effect.task,
+            Task::StartCutover { .. } | Task::Finalize { .. }
+        ) && turn.now.duration_since(since) > STALE
+    });
+}
+
+fn cancel(turn: &mut Turn, which: impl Fn(&Turn, &Effect) -> bool) {
     let planned: Vec<EffectId> = turn
         .stored
         .values()
         .filter(|e| e.status == EffectStatus::Planned && turn.wave.open.contains_key(&e.id))
-        .filter(|e| can_be_cancelled(&e.task))
+        .filter(|e| which(turn, e))
         .map(|e| e.id.clone())
         .collect();
     for effect in planned {
@@ -533,9 +574,18 @@ fn give_up_refused(turn: &mut Turn, server: &mut Server, task: &Task, message: &
                 "TerminationRefused",
                 format!("{}: {message}", server.hostname),
             );
+            server.test_instance = None;
             server.stage = Stage::Tested {
                 instance: TestInstance::Gone,
             };
+        }
+        Stage::Terminating { then, .. } => {
+            turn.note(
+                "TerminationRefused",
+                format!("{}: {message}", server.hostname),
+            );
+            server.test_instance = None;
+            server.stage = super::cleanup::go_on(turn, server, then);
         }
         _ => turn.hold(HoldReason::Refused {
             task: format!("{} for {}", task.title(), server.hostname),

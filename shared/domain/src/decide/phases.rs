@@ -1,16 +1,16 @@
 //! The wave's phases: when it goes on to the next, and when it is held.
 
 use super::follow::ready_to_test;
-use super::turn::Turn;
+use super::turn::{Turn, later};
 use super::wants::failed;
 use super::{cleanup, gates, selection, window};
 use crate::effect::Task;
 use crate::gate::Gate;
 use crate::hold::HoldReason;
-use crate::id::{EffectId, ServerId};
+use crate::id::{ApplicationName, EffectId, ServerId};
 use crate::observation::{Answer, StatusChecks};
 use crate::plan::Start;
-use crate::server::{Server, Stage, TestInstance};
+use crate::server::{Purpose, Server, Stage, TestInstance};
 use crate::wave::{Claims, Phase};
 
 /// Servers in one claim or release.
@@ -126,7 +126,7 @@ fn claim(turn: &mut Turn, claimed: u32, asked: bool, not_before: jiff::Timestamp
     let servers = batch(&turn.servers, claimed, MOST_CLAIMS);
     if servers.is_empty() {
         turn.wave.claims = Claims::Held;
-        return turn.look_again(turn.now);
+        return waiting(turn);
     }
     if let Some(effect) = turn.plan(Task::Claim { servers }) {
         turn.wave.claims = Claims::Claiming {
@@ -321,7 +321,11 @@ fn cutting_over(turn: &mut Turn) {
         if hold_for_failed(turn) {
             return;
         }
-        if !turn.servers.iter().any(|s| matches!(s.stage, Stage::CutOver { .. })) {
+        if !turn
+            .servers
+            .iter()
+            .any(|s| matches!(s.stage, Stage::CutOver { .. }))
+        {
             // Every server was left out: there is nothing to soak or to finalize.
             return turn.enter(Phase::Finalizing);
         }
@@ -343,13 +347,42 @@ fn cutting_over(turn: &mut Turn) {
         .filter(|a| waiting.iter().any(|s| s.application == a.name))
         .filter(|a| window::order_allows(turn, a))
         .collect();
-    if open.iter().any(|a| window::fits(turn, a)) || terminating {
+    if terminating {
         return;
+    }
+    if open.iter().any(|a| window::fits(turn, a)) {
+        let names: Vec<_> = open.iter().map(|a| a.name.clone()).collect();
+        return out_of_step(turn, &names);
     }
     if open.is_empty() {
         hold_for_failed(turn);
     } else {
         turn.hold(HoldReason::WindowMissed);
+    }
+}
+
+/// Servers that keep their application from beginning because their replication is not in step
+/// are given up in the end, so that a person is asked.
+fn out_of_step(turn: &mut Turn, applications: &[ApplicationName]) {
+    let patience = turn.wave.plan.policy.launch_timeout;
+    let max_lag = turn.wave.plan.policy.max_lag;
+    for index in 0..turn.servers.len() {
+        turn.with_server(index, |turn, server| {
+            let deadline = later(server.since.max(turn.wave.phase_since), patience);
+            let behind = || {
+                turn.seen
+                    .get(&server.id)
+                    .is_none_or(|seen| !seen.in_step(max_lag))
+            };
+            if matches!(server.stage, Stage::Tested { .. })
+                && applications.contains(&server.application)
+                && turn.now >= deadline
+                && behind()
+            {
+                let reason = "its replication is not in step";
+                cleanup::give_up(turn, server, Purpose::Cutover, reason);
+            }
+        });
     }
 }
 

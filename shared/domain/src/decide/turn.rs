@@ -92,9 +92,14 @@ impl Turn {
         }
     }
 
-    /// Look again at this time at the latest. A time that has passed means: at once.
+    /// Look again at this time at the latest. What was due already and was not done waits for
+    /// something else: under a hold for a person, else it is looked at again soon.
     pub(super) fn look_again(&mut self, at: Timestamp) {
-        self.wake_at = self.wake_at.min(at.max(self.now));
+        if at > self.now {
+            self.wake_at = self.wake_at.min(at);
+        } else if self.wave.hold.is_none() {
+            self.look_again_soon();
+        }
     }
 
     /// Look again after the time at which the plan wants to look at what no event tells.
@@ -146,7 +151,7 @@ impl Turn {
             _ => self.can_plan(),
         };
         if !room {
-            self.look_again(self.now);
+            self.look_again_soon();
             return None;
         }
         let name = format!("{}-{}-{}", self.wave.id, self.wave.turn, self.new.len());

@@ -15,7 +15,7 @@ use crate::plan::Document;
 use crate::server::{
     CallStep, End, JobStep, Purpose, Run, RunStep, Server, Stage, TestInstance, Then,
 };
-use crate::wave::Phase;
+use crate::wave::{Claims, Phase};
 
 /// Calls for single servers in one effect.
 const MOST_CALLS: usize = 25;
@@ -63,7 +63,9 @@ fn begin_cutovers(turn: &mut Turn) {
         for index in members {
             turn.with_server(index, |turn, server| {
                 server.stage = if application.quiesce.is_some() {
-                    Stage::Quiescing { run: Run::due(turn.now) }
+                    Stage::Quiescing {
+                        run: Run::due(turn.now),
+                    }
                 } else {
                     Stage::Settling { since: turn.now }
                 };
@@ -76,9 +78,9 @@ fn begin_cutovers(turn: &mut Turn) {
 /// step since the cutovers began, and its test instance not just being terminated.
 fn ready(turn: &Turn, server: &Server) -> bool {
     let terminating = match &server.stage {
-        Stage::Tested { instance: TestInstance::Terminating(step) } => {
-            !matches!(step, JobStep::Due { .. })
-        }
+        Stage::Tested {
+            instance: TestInstance::Terminating(step),
+        } => !matches!(step, JobStep::Due { .. }),
         _ => false,
     };
     let max_lag = turn.wave.plan.policy.max_lag;
@@ -428,6 +430,9 @@ fn finalizes(turn: &mut Turn) {
 
 /// RetryDataReplication for servers that stall.
 fn retry_stalled(turn: &mut Turn) {
+    if turn.wave.claims != Claims::Held {
+        return;
+    }
     let attempts = turn.wave.plan.policy.attempts;
     let due: Vec<usize> = turn
         .servers

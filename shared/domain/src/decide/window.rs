@@ -3,7 +3,7 @@
 //!
 //! **Invariant 7**: a cutover is launched in an open window that its projection fits.
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
 use super::turn::{Turn, later};
 use super::wants::failed;
@@ -61,6 +61,24 @@ pub(super) fn fits(turn: &Turn, application: &Application) -> bool {
         return true;
     };
     turn.now >= window.opens && later(turn.now, remaining(turn, application, 0)) <= window.closes
+}
+
+/// When these servers' cutover may be launched at the latest.
+pub(super) fn latest_start(turn: &Turn, servers: &[usize]) -> Option<Timestamp> {
+    let window = turn.wave.plan.window.as_ref()?;
+    let longest = servers
+        .iter()
+        .filter_map(|index| turn.servers.get(*index))
+        .filter_map(|server| turn.application(server))
+        .map(|application| remaining(turn, application, 0))
+        .max()
+        .unwrap_or_default();
+    Some(
+        window
+            .closes
+            .saturating_sub(longest)
+            .unwrap_or(window.opens),
+    )
 }
 
 /// How long an application and the longest chain after it take, from the tests' own durations.

@@ -318,7 +318,7 @@ impl Hand {
             Task::Claim { .. } => Outcome::Claimed(BTreeMap::new()),
             Task::Preflight { .. } => Outcome::Problems(Vec::new()),
             Task::StartTest { servers } => self.launch(&servers, true),
-            Task::StartCutover { servers } => self.launch(&servers, false),
+            Task::StartCutover { servers, .. } => self.launch(&servers, false),
             Task::TerminateTests { servers } => {
                 let job = self.job();
                 for id in &servers {

@@ -39,7 +39,7 @@ fn an_application_waits_for_the_one_it_comes_after() {
         .tasks
         .iter()
         .filter_map(|t| match t {
-            Task::StartCutover { servers } => Some(servers.clone()),
+            Task::StartCutover { servers, .. } => Some(servers.clone()),
             _ => None,
         })
         .collect();

@@ -268,3 +268,18 @@ fn documents_have_names_and_parameters() {
         "12:15: `validate`: expected a list of documents; found a mapping",
     );
 }
+
+#[test]
+fn lists_have_limits() {
+    let many = |item: &str, count: usize| vec![item; count].join(", ");
+    change(
+        "[{ document: Tidegate-CheckPort, parameters: { port: [\"5432\"] } }]",
+        &format!("[{}]", many("{ document: Tidegate-CheckDisk }", 21)),
+        "12:15: `validate`: expected a list of documents, at most 20; found 21",
+    );
+    change(
+        "[\"5432\"]",
+        &format!("[{}]", many("1", 101)),
+        "12:68: `port`: expected a text, a number or a list of them, at most 100; found 101",
+    );
+}

@@ -54,6 +54,30 @@ fn errors_are_bounded() {
     assert_eq!(errors.0[200].message, "and 49804 more errors");
 }
 
+#[test]
+fn long_lists_are_refused_without_reading_each_against_each() {
+    let names =
+        |prefix: &str| -> String { (0..60_000).map(|n| format!("{prefix}{n}, ")).collect() };
+    for (from, to) in [
+        ("[orders-db]", format!("[{}]", names("a"))),
+        ("[ops@example.com,", format!("[{}", names("a@example.c"))),
+        (
+            "{ role: web }",
+            format!("{{ {} }}", names("k").replace(',', ": v,")),
+        ),
+        ("[postgresql]", format!("[{}]", names("s"))),
+        (
+            "{ hostname: db01 }",
+            names("x").trim_end_matches(", ").to_owned(),
+        ),
+    ] {
+        let text = BASE.replace(from, &to);
+        assert!(text.len() > 100_000);
+        let errors = parse(&text, now()).expect_err("too long");
+        assert!(errors.0.len() <= 201, "{}", errors.0.len());
+    }
+}
+
 /// Places in a good plan, cut, doubled, swapped or replaced.
 #[derive(Debug, Clone)]
 enum Damage {

@@ -19,7 +19,7 @@ const LATER: &[(&str, &str)] = &[(
 )];
 
 /// The most applications of one wave.
-const MOST_APPLICATIONS: usize = 500;
+pub(super) const MOST_APPLICATIONS: usize = 500;
 
 /// The most checks of one application.
 const MOST_CHECKS: usize = 20;
@@ -69,16 +69,12 @@ fn application(
         .required("name", errors)
         .and_then(|field| scalar::identifier(field, ApplicationName::parse, errors));
     let after = match fields.optional("after") {
-        Some(field) => field
-            .list("a list of names of applications", errors)
-            .and_then(|items| {
-                items
-                    .into_iter()
-                    .map(|item| scalar::identifier(item, ApplicationName::parse, errors))
-                    .collect::<Vec<_>>()
-                    .into_iter()
-                    .collect::<Option<Vec<_>>>()
-            }),
+        Some(field) => field.each(
+            "a list of names of applications",
+            MOST_APPLICATIONS,
+            errors,
+            |item, errors| scalar::identifier(item, ApplicationName::parse, errors),
+        ),
         None => Some(Vec::new()),
     };
     let servers = fields
@@ -89,24 +85,7 @@ fn application(
         None => Some(None),
     };
     let validate = match fields.optional("validate") {
-        Some(field) => field.list("a list of documents", errors).and_then(|items| {
-            if items.len() > MOST_CHECKS {
-                field.wrong(
-                    format!(
-                        "an application has at most {MOST_CHECKS} checks; this one has {}",
-                        items.len()
-                    ),
-                    errors,
-                );
-                return None;
-            }
-            items
-                .into_iter()
-                .map(|item| document::check(item, errors))
-                .collect::<Vec<_>>()
-                .into_iter()
-                .collect::<Option<Vec<_>>>()
-        }),
+        Some(field) => field.each("a list of documents", MOST_CHECKS, errors, document::check),
         None => Some(Vec::new()),
     };
     Some(Application {

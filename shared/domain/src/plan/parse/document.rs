@@ -137,23 +137,14 @@ fn parameters(field: Field<'_>, errors: &mut Errors) -> Option<BTreeMap<String, 
 /// One text or number, or a list of them.
 fn values(field: Field<'_>, errors: &mut Errors) -> Option<Vec<String>> {
     const WHAT: &str = "a text, a number or a list of them";
-    let items = match &field.node.kind {
-        Kind::List(_) => field.list(WHAT, errors)?,
-        Kind::Quoted(_) | Kind::Plain(_) => vec![field],
+    match &field.node.kind {
+        Kind::List(_) => field.each(WHAT, MOST_VALUES, errors, value),
+        Kind::Quoted(_) | Kind::Plain(_) => value(field, errors).map(|value| vec![value]),
         Kind::Null | Kind::Map(_) | Kind::Broken => {
             field.expected(WHAT, errors);
-            return None;
+            None
         }
-    };
-    if items.len() > MOST_VALUES {
-        field.wrong(
-            format!("a parameter has at most {MOST_VALUES} values"),
-            errors,
-        );
-        return None;
     }
-    let values: Vec<Option<String>> = items.into_iter().map(|item| value(item, errors)).collect();
-    values.into_iter().collect()
 }
 
 fn value(item: Field<'_>, errors: &mut Errors) -> Option<String> {

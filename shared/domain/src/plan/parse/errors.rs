@@ -91,19 +91,22 @@ pub(super) fn nearest<'n>(
     given: &str,
     names: impl IntoIterator<Item = &'n str>,
 ) -> Option<&'n str> {
-    if given.len() > 100 {
-        return None;
-    }
     let given = given.to_lowercase();
+    let length = given.chars().count();
     names
         .into_iter()
+        // Names whose lengths differ by more cannot be near; measuring is what takes time.
+        .filter(|name| name.chars().count().abs_diff(length) <= allowed(name, length))
         .map(|name| {
-            (
-                strsim::damerau_levenshtein(&given, &name.to_lowercase()),
-                name,
-            )
+            let distance = strsim::damerau_levenshtein(&given, &name.to_lowercase());
+            (distance, name)
         })
-        .filter(|(distance, name)| *distance <= 1 + name.chars().count().min(given.len()) / 4)
+        .filter(|(distance, name)| *distance <= allowed(name, length))
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, name)| name)
+}
+
+/// How many slips of the pen still leave a name recognisable.
+fn allowed(name: &str, given: usize) -> usize {
+    1 + name.chars().count().min(given) / 4
 }

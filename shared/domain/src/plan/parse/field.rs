@@ -146,6 +146,27 @@ impl<'n> Field<'n> {
         }
     }
 
+    /// Every item of the list that the value is, at most `most`; all of them are read before one
+    /// that is wrong makes the whole `None`.
+    pub(super) fn each<T>(
+        &self,
+        what: &str,
+        most: usize,
+        errors: &mut Errors,
+        mut read: impl FnMut(Field<'n>, &mut Errors) -> Option<T>,
+    ) -> Option<Vec<T>> {
+        let items = self.list(what, errors)?;
+        if items.len() > most {
+            self.wrong(
+                format!("expected {what}, at most {most}; found {}", items.len()),
+                errors,
+            );
+            return None;
+        }
+        let read: Vec<Option<T>> = items.into_iter().map(|item| read(item, errors)).collect();
+        read.into_iter().collect()
+    }
+
     /// The entries of the mapping that the value is, with keys of any name.
     pub(super) fn entries(&self, what: &str, errors: &mut Errors) -> Option<&'n [(Key, Node)]> {
         match &self.node.kind {

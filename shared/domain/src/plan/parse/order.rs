@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::application::raw_name;
+use super::application::{MOST_APPLICATIONS, raw_name};
 use super::errors::{At, Errors, nearest, shown};
 use super::field::Fields;
 use super::node::Kind;
@@ -55,6 +55,7 @@ fn after<'n>(fields: &Fields<'n>) -> Vec<Edge<'n>> {
     };
     items
         .iter()
+        .take(MOST_APPLICATIONS)
         .filter_map(|item| match &item.kind {
             Kind::Plain(name) | Kind::Quoted(name) => Some(Edge { name, at: item.at }),
             Kind::Null | Kind::List(_) | Kind::Map(_) | Kind::Broken => None,

@@ -1,0 +1,117 @@
+//! Times, durations and other people's words, as mails and pages say them.
+
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
+
+/// `2026-12-05 22:00 Europe/Berlin (21:00 UTC)`; the day is given again where it differs. UTC
+/// alone if there is no zone, or none of that name.
+#[must_use]
+pub fn time(at: Timestamp, zone: Option<&str>) -> String {
+    let utc = at.to_zoned(TimeZone::UTC);
+    match zone.and_then(|name| Some((name, TimeZone::get(name).ok()?))) {
+        Some((name, zone)) if name != "UTC" => {
+            let local = at.to_zoned(zone);
+            let same_day = local.date() == utc.date();
+            let form = if same_day { "%H:%M" } else { "%Y-%m-%d %H:%M" };
+            let local = local.strftime("%Y-%m-%d %H:%M");
+            format!("{local} {name} ({} UTC)", utc.strftime(form))
+        }
+        Some(_) | None => utc.strftime("%Y-%m-%d %H:%M UTC").to_string(),
+    }
+}
+
+/// `1 h 30 min`, `5 min`, `45 s`: seconds only where there are no hours.
+#[must_use]
+pub fn duration(duration: SignedDuration) -> String {
+    let (hours, minutes, seconds) = (
+        duration.as_hours(),
+        duration.as_mins() % 60,
+        duration.as_secs() % 60,
+    );
+    let mut parts = Vec::new();
+    if hours > 0 {
+        parts.push(format!("{hours} h"));
+    }
+    if minutes > 0 {
+        parts.push(format!("{minutes} min"));
+    }
+    if parts.is_empty() || (hours == 0 && seconds > 0) {
+        parts.push(format!("{seconds} s"));
+    }
+    parts.join(" ")
+}
+
+/// `1 server`, `12 servers`.
+#[must_use]
+pub fn count(number: usize, of: &str) -> String {
+    if number == 1 {
+        format!("1 {of}")
+    } else {
+        format!("{number} {of}s")
+    }
+}
+
+/// Somebody else's words on one line of at most `longest` characters: no line break that could
+/// make them look like our own.
+#[must_use]
+pub fn one_line(text: &str, longest: usize) -> String {
+    let breaks = |c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}');
+    let mut characters = text.chars().map(|c| if breaks(c) { ' ' } else { c });
+    let mut line: String = characters.by_ref().take(longest).collect();
+    if characters.next().is_some() {
+        line.pop();
+        line.push('…');
+    }
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_local_and_utc() {
+        let at: Timestamp = "2026-12-05T23:30:00Z".parse().expect("a time");
+        let cases = [
+            (None, "2026-12-05 23:30 UTC"),
+            (Some("UTC"), "2026-12-05 23:30 UTC"),
+            (Some("Nowhere/Atlantis"), "2026-12-05 23:30 UTC"),
+            (
+                Some("Europe/Berlin"),
+                "2026-12-06 00:30 Europe/Berlin (2026-12-05 23:30 UTC)",
+            ),
+            (
+                Some("America/New_York"),
+                "2026-12-05 18:30 America/New_York (23:30 UTC)",
+            ),
+        ];
+        for (zone, expected) in cases {
+            assert_eq!(time(at, zone), expected);
+        }
+    }
+
+    #[test]
+    fn durations_are_short() {
+        let cases = [
+            (0, "0 s"),
+            (45, "45 s"),
+            (300, "5 min"),
+            (330, "5 min 30 s"),
+            (5_430, "1 h 30 min"),
+        ];
+        for (seconds, expected) in cases {
+            assert_eq!(duration(SignedDuration::from_secs(seconds)), expected);
+        }
+        assert_eq!(
+            [count(1, "server"), count(0, "server")],
+            ["1 server", "0 servers"]
+        );
+    }
+
+    #[test]
+    fn other_peoples_words_stay_on_their_line() {
+        assert_eq!(one_line("a\r\nb\u{2028}c", 10), "a  b c");
+        assert_eq!(one_line("abcdef", 6), "abcdef");
+        assert_eq!(one_line("abcdefg", 6), "abcde…");
+    }
+}
