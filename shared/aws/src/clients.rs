@@ -1,0 +1,56 @@
+//! SDK clients: how long they wait and what they retry.
+//!
+//! **Invariant 4**: a client that starts or changes something in MGN or SSM makes one attempt, so
+//! that whoever calls it knows how often it was called, and the attempt ends within
+//! [`CALL_MARGIN`](tidegate_ports::act::CALL_MARGIN). Everything else can be repeated and retries.
+
+use std::time::Duration;
+
+use aws_config::retry::RetryConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{BehaviorVersion, SdkConfig};
+
+use crate::dynamo::TransactionConflicts;
+
+/// How long a connection may take.
+const CONNECT: Duration = Duration::from_secs(3);
+/// How long one attempt may take, its connection included.
+const ATTEMPT: Duration = Duration::from_secs(10);
+/// Attempts of a read.
+const READS: u32 = 4;
+/// Attempts of a call to the table: conflicts with transactions under way pass quickly.
+const TABLE: u32 = 8;
+
+/// The configuration from the environment, for clients that read. Region, credentials and
+/// endpoints are found as any AWS tool finds them.
+pub async fn load() -> SdkConfig {
+    aws_config::defaults(BehaviorVersion::latest())
+        .timeout_config(
+            TimeoutConfig::builder()
+                .connect_timeout(CONNECT)
+                .operation_attempt_timeout(ATTEMPT)
+                .build(),
+        )
+        .retry_config(RetryConfig::standard().with_max_attempts(READS))
+        .load()
+        .await
+}
+
+/// The same, for clients whose calls must not be repeated: one attempt.
+#[must_use]
+pub fn changing(config: &SdkConfig) -> SdkConfig {
+    config
+        .to_builder()
+        .retry_config(RetryConfig::disabled())
+        .build()
+}
+
+/// The client of the table, which also retries conflicts with transactions.
+#[must_use]
+pub fn dynamo(config: &SdkConfig) -> aws_sdk_dynamodb::Client {
+    let config = aws_sdk_dynamodb::config::Builder::from(config)
+        .retry_config(RetryConfig::standard().with_max_attempts(TABLE))
+        .retry_classifier(TransactionConflicts)
+        .build();
+    aws_sdk_dynamodb::Client::from_conf(config)
+}

@@ -1,0 +1,23 @@
+//! EC2 instances, read over the SDK. A crate of its own, because `aws-sdk-ec2` takes longer to
+//! build than everything else together.
+
+use aws_config::SdkConfig;
+use aws_sdk_ec2::Client;
+
+mod instances;
+
+/// Instances in the account and Region of its configuration.
+#[derive(Debug, Clone)]
+pub struct SdkInstances {
+    client: Client,
+}
+
+impl SdkInstances {
+    /// Instances. Only reads, which retry as the configuration says.
+    #[must_use]
+    pub fn new(config: &SdkConfig) -> Self {
+        Self {
+            client: Client::new(config),
+        }
+    }
+}
