@@ -1,0 +1,197 @@
+//! `POST /api/waves`: a plan becomes a wave, or amends one that is under way.
+
+use futures::future::try_join_all;
+use jiff::SignedDuration;
+use serde::Deserialize;
+use tidegate_domain::id::{ServerId, WaveId};
+use tidegate_domain::message::{Body, Message};
+use tidegate_domain::plan::{self, Approver, Plan, Select};
+use tidegate_ports::claims::Owners;
+use tidegate_ports::clock::Clock;
+use tidegate_ports::driver::{Drivers, start, wake};
+use tidegate_ports::error::{Context, HandlerError, chain};
+use tidegate_ports::executions::Executions;
+use tidegate_ports::inbox::Inbox;
+use tidegate_ports::signer::Signer;
+use tidegate_ports::waves::Waves;
+
+use super::{Uuid, read};
+use crate::Ports;
+use crate::payload::Request;
+use crate::refused::{Failure, Refused, Status};
+
+/// The largest plan file, in bytes.
+const LARGEST_PLAN: usize = 1024 * 1024;
+
+/// The largest body: a plan whose every other character JSON escapes.
+const LARGEST_BODY: usize = 2 * LARGEST_PLAN;
+
+/// The largest plan as it is stored: an item of DynamoDB holds 400 KB.
+const LARGEST_STORED: usize = 256 * 1024;
+
+/// How many owners are looked up at once.
+const AT_ONCE: usize = 25;
+
+/// The most servers of other waves that an error names.
+const MOST_NAMED: usize = 10;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Application {
+    plan: String,
+    message: Uuid,
+}
+
+/// Take a plan; gives its wave.
+pub(super) async fn apply<W, I, D, O, X, S, C>(
+    request: &Request,
+    caller: Approver,
+    ports: &Ports<'_, W, I, D, O, X, S, C>,
+    lease: SignedDuration,
+) -> Result<WaveId, Failure>
+where
+    W: Waves,
+    I: Inbox,
+    D: Drivers,
+    O: Owners,
+    X: Executions,
+    S: Signer,
+    C: Clock,
+{
+    let Application { plan, message } = read(request, LARGEST_BODY)?;
+    let now = ports.clock.now();
+    let plan = checked(&plan, now)?;
+    let wave = plan.wave.clone();
+    let earlier = ports
+        .waves
+        .wave(&wave)
+        .await
+        .context("could not read the wave")?;
+    if let Some(earlier) = &earlier
+        && earlier.phase.terminal()
+    {
+        return Err(Refused::new(
+            Status::Conflict,
+            format!(
+                "The name {wave} was used by a wave that has ended ({}): give this one another.",
+                earlier.phase.name()
+            ),
+        )
+        .into());
+    }
+    refuse_owned(&plan, ports.owners).await?;
+
+    let body = Body::Apply(Box::new(plan));
+    let message = Message {
+        id: message.0,
+        at: now,
+        by: caller,
+        body,
+    };
+    let new = ports
+        .inbox
+        .append(&wave, &message)
+        .await
+        .context("could not append to the inbox")?;
+    tracing::info!(%wave, message = %message.id, by = %message.by, new, "plan appended");
+    ports
+        .drivers
+        .create(&wave, now)
+        .await
+        .context("could not create the driver")?;
+    begin(&wave, ports, lease).await?;
+    Ok(wave)
+}
+
+/// Start the wave's driver if it was never started, else wake it.
+async fn begin<W, I, D: Drivers, O, X: Executions, S, C: Clock>(
+    wave: &WaveId,
+    ports: &Ports<'_, W, I, D, O, X, S, C>,
+    lease: SignedDuration,
+) -> Result<(), HandlerError> {
+    let (drivers, executions) = (ports.drivers, ports.executions);
+    let driver = drivers
+        .driver(wave)
+        .await
+        .context("could not read the driver")?;
+    let Some(driver) = driver.filter(|driver| driver.generation == 0) else {
+        return wake(drivers, executions, wave)
+            .await
+            .context("could not count a wake");
+    };
+    // The message is in the inbox and the driver is due: should this fail, sweep starts it.
+    if let Err(error) = start(drivers, executions, wave, &driver, ports.clock.now(), lease).await {
+        tracing::warn!(%wave, error = chain(&error), "driver not started; sweep will");
+    }
+    Ok(())
+}
+
+/// Read the plan, and refuse it with every error at once.
+fn checked(text: &str, now: jiff::Timestamp) -> Result<Plan, Refused> {
+    if text.len() > LARGEST_PLAN {
+        let message = format!("The plan is too large: at most {LARGEST_PLAN} bytes.");
+        return Err(Refused::new(Status::TooLarge, message));
+    }
+    let plan = plan::parse(text, now).map_err(|errors| {
+        let count = errors.0.len();
+        let message = match count {
+            1 => "The plan has an error: mend it and apply it again.".to_owned(),
+            _ => format!("The plan has {count} errors: mend them and apply it again."),
+        };
+        Refused {
+            status: Status::Unprocessable,
+            message,
+            problems: errors.0,
+        }
+    })?;
+    let stored = serde_json::to_vec(&plan).map_or(usize::MAX, |json| json.len());
+    if stored > LARGEST_STORED {
+        let message = format!(
+            "The plan is too large to be stored ({stored} bytes of {LARGEST_STORED}): \
+             split the wave, or shorten the documents' parameters."
+        );
+        return Err(Refused::new(Status::Unprocessable, message));
+    }
+    Ok(plan)
+}
+
+/// Refuse a plan that names servers which another live wave owns, and name them. Servers that
+/// are picked by hostname or tag are known only when the wave starts; it claims them then.
+async fn refuse_owned(plan: &Plan, owners: &impl Owners) -> Result<(), Failure> {
+    let named: Vec<&ServerId> = plan
+        .applications
+        .iter()
+        .flat_map(|application| &application.servers)
+        .filter_map(|selector| match &selector.select {
+            Select::Id(server) => Some(server),
+            Select::Hostname(_) | Select::Tags(_) => None,
+        })
+        .collect();
+    let mut owned = Vec::new();
+    for some in named.chunks(AT_ONCE) {
+        let found = try_join_all(some.iter().map(|server| owners.owner(server)));
+        let found = found.await.context("could not find the servers' owners")?;
+        let others = some
+            .iter()
+            .zip(found)
+            .filter_map(|(server, owner)| Some((server, owner?)));
+        owned.extend(others.filter(|(_, owner)| *owner != plan.wave));
+    }
+    if owned.is_empty() {
+        return Ok(());
+    }
+    let mut list: Vec<String> = owned
+        .iter()
+        .take(MOST_NAMED)
+        .map(|(server, owner)| format!("{server} (wave {owner})"))
+        .collect();
+    if owned.len() > MOST_NAMED {
+        list.push(format!("{} more", owned.len() - MOST_NAMED));
+    }
+    let message = format!(
+        "These servers belong to another live wave: {}. Take them out of the plan, or end that \
+         wave first.",
+        list.join(", ")
+    );
+    Err(Refused::new(Status::Conflict, message).into())
+}

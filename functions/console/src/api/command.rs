@@ -1,0 +1,188 @@
+//! `POST /api/waves/{wave}/commands`: what an operator wants of a wave.
+
+use serde::Deserialize;
+use tidegate_domain::hold::HoldId;
+use tidegate_domain::id::{ServerId, WaveId};
+use tidegate_domain::message::{Body, Message};
+use tidegate_domain::plan::{Approver, MOST_SERVERS};
+use tidegate_domain::wave::{Phase, Wave};
+use tidegate_ports::clock::Clock;
+use tidegate_ports::driver::Drivers;
+use tidegate_ports::error::Context;
+use tidegate_ports::executions::Executions;
+use tidegate_ports::inbox::Inbox;
+use tidegate_ports::waves::Waves;
+
+use super::{LARGEST_BODY, Uuid, find, read};
+use crate::payload::Request;
+use crate::refused::{Failure, Refused, Status};
+use crate::{Ports, submit};
+
+/// The longest note, in characters.
+const LONGEST_NOTE: usize = 500;
+
+/// The most servers that are named in an error.
+const MOST_NAMED: usize = 10;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Wanted {
+    message: Uuid,
+    command: Command,
+    #[serde(default)]
+    note: Option<String>,
+    #[serde(default)]
+    hold: Option<HoldId>,
+    #[serde(default)]
+    servers: Option<Vec<ServerId>>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Command {
+    Start,
+    Hold,
+    Resume,
+    Skip,
+    Abort,
+}
+
+/// Take a command.
+pub(super) async fn command<W, I, D, O, X, S, C>(
+    request: &Request,
+    caller: Approver,
+    wave: &WaveId,
+    ports: &Ports<'_, W, I, D, O, X, S, C>,
+) -> Result<(), Failure>
+where
+    W: Waves,
+    I: Inbox,
+    D: Drivers,
+    X: Executions,
+    C: Clock,
+{
+    let wanted: Wanted = read(request, LARGEST_BODY)?;
+    let now = ports.clock.now();
+    let id = wanted.message.0.clone();
+    let found = find(wave, ports.waves).await?;
+    if found.phase.terminal() {
+        let phase = found.phase.name();
+        let message = format!("Wave {wave} has ended ({phase}): there is nothing left to do.");
+        return Err(Refused::new(Status::Conflict, message).into());
+    }
+    let body = body(wanted, &found)?;
+    if let Body::Skip { servers } = &body {
+        refuse_strangers(wave, servers, ports.waves).await?;
+    }
+    let message = Message {
+        id,
+        at: now,
+        by: caller,
+        body,
+    };
+    submit(wave, &message, ports.inbox, ports.drivers, ports.executions).await?;
+    Ok(())
+}
+
+/// What the command asks, if it fits the wave as it is.
+fn body(wanted: Wanted, wave: &Wave) -> Result<Body, Refused> {
+    let Wanted {
+        message: _,
+        command,
+        note,
+        hold,
+        servers,
+    } = wanted;
+    let misplaced = [
+        ("note", note.is_some() && command != Command::Hold),
+        ("hold", hold.is_some() && command != Command::Resume),
+        ("servers", servers.is_some() && command != Command::Skip),
+    ];
+    if let Some((field, _)) = misplaced.iter().find(|(_, misplaced)| *misplaced) {
+        let message = format!("The command does not take {field}: leave it out.");
+        return Err(Refused::new(Status::BadRequest, message));
+    }
+    match command {
+        Command::Start if wave.phase != Phase::Waiting => {
+            let message = format!("Wave {} has started already.", wave.id);
+            Err(Refused::new(Status::Conflict, message))
+        }
+        Command::Start => Ok(Body::Start),
+        Command::Hold => Ok(Body::Hold {
+            note: checked_note(note.unwrap_or_default())?,
+        }),
+        Command::Resume => resume(hold, wave),
+        Command::Skip => skip(servers.unwrap_or_default()),
+        Command::Abort => Ok(Body::Abort),
+    }
+}
+
+fn checked_note(note: String) -> Result<String, Refused> {
+    let note = note.trim();
+    if note.chars().count() > LONGEST_NOTE || note.chars().any(char::is_control) {
+        let message = format!("The note must be one line of at most {LONGEST_NOTE} characters.");
+        return Err(Refused::new(Status::BadRequest, message));
+    }
+    Ok(note.to_owned())
+}
+
+/// A `resume` names the hold that the caller saw, so that it releases no other.
+fn resume(seen: Option<HoldId>, wave: &Wave) -> Result<Body, Refused> {
+    let Some(seen) = seen else {
+        let message = "Name the hold that is to be released, by its number: hold.";
+        return Err(Refused::new(Status::BadRequest, message));
+    };
+    match &wave.hold {
+        Some(hold) if hold.id == seen => Ok(Body::Resume { hold: seen }),
+        Some(hold) => Err(Refused::new(
+            Status::Conflict,
+            format!(
+                "Wave {} is held by hold {} now, not by {}: look at the new reason first.",
+                wave.id, hold.id.0, seen.0
+            ),
+        )),
+        None => {
+            let message = format!("Wave {} is not held: there is nothing to resume.", wave.id);
+            Err(Refused::new(Status::Conflict, message))
+        }
+    }
+}
+
+fn skip(servers: Vec<ServerId>) -> Result<Body, Refused> {
+    if servers.is_empty() || servers.len() > MOST_SERVERS {
+        let message = format!("Name 1 to {MOST_SERVERS} servers that are to be left out: servers.");
+        return Err(Refused::new(Status::BadRequest, message));
+    }
+    Ok(Body::Skip { servers })
+}
+
+async fn refuse_strangers(
+    wave: &WaveId,
+    servers: &[ServerId],
+    waves: &impl Waves,
+) -> Result<(), Failure> {
+    let whole = waves.whole(wave).await.context("could not read the wave")?;
+    let members: std::collections::BTreeSet<ServerId> = whole
+        .into_iter()
+        .flat_map(|whole| whole.servers)
+        .map(|server| server.id)
+        .collect();
+    let strangers: Vec<&str> = servers
+        .iter()
+        .filter(|server| !members.contains(server))
+        .map(ServerId::as_str)
+        .take(MOST_NAMED)
+        .collect();
+    if strangers.is_empty() {
+        return Ok(());
+    }
+    let message = if members.is_empty() {
+        format!("The servers of wave {wave} are not selected yet: skip them once it has started.")
+    } else {
+        format!(
+            "These servers are not in wave {wave}: {}.",
+            strangers.join(", ")
+        )
+    };
+    Err(Refused::new(Status::Conflict, message).into())
+}

@@ -1,0 +1,92 @@
+//! `POST /api/waves/{wave}/gates/{gate}/decisions`: an AWS principal decides at a gate.
+//!
+//! **Invariant 9**: for the evidence that the caller saw, by an approver of that gate, in time.
+//! The decision is counted by the driver, which checks all of this again.
+
+use serde::Deserialize;
+use tidegate_domain::gate::{Gate, Verdict};
+use tidegate_domain::id::WaveId;
+use tidegate_domain::message::{Body, Message};
+use tidegate_domain::plan::Approver;
+use tidegate_ports::clock::Clock;
+use tidegate_ports::driver::Drivers;
+use tidegate_ports::executions::Executions;
+use tidegate_ports::inbox::Inbox;
+use tidegate_ports::waves::Waves;
+
+use super::{LARGEST_BODY, Uuid, find, read};
+use crate::decide::{NotOpen, gate_plan, open_gate};
+use crate::payload::Request;
+use crate::refused::{Failure, Refused, Status};
+use crate::{Ports, submit};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Decision {
+    message: Uuid,
+    verdict: Verdict,
+    evidence: String,
+}
+
+/// Take a decision.
+pub(super) async fn decide<W, I, D, O, X, S, C>(
+    request: &Request,
+    caller: Approver,
+    wave: &WaveId,
+    gate: Gate,
+    ports: &Ports<'_, W, I, D, O, X, S, C>,
+) -> Result<(), Failure>
+where
+    W: Waves,
+    I: Inbox,
+    D: Drivers,
+    X: Executions,
+    C: Clock,
+{
+    let Decision {
+        message,
+        verdict,
+        evidence,
+    } = read(request, LARGEST_BODY)?;
+    let now = ports.clock.now();
+    let found = find(wave, ports.waves).await?;
+    let open = open_gate(&found, gate, &evidence, now);
+    // Who may not decide is told so before how the gate stands, if there is anybody who may.
+    let plan = gate_plan(&found, gate);
+    if plan.approver(&caller).is_none() && !plan.automatic {
+        let message = format!(
+            "{caller} is no approver of the {gate} gate of wave {wave}: its plan names who is."
+        );
+        return Err(Refused::new(Status::Forbidden, message).into());
+    }
+    open.map_err(|not_open| {
+        let message = match not_open {
+            NotOpen::Automatic => {
+                format!("The {gate} gate of wave {wave} is decided by the plan itself.")
+            }
+            NotOpen::Closed => format!("The {gate} gate of wave {wave} is not open."),
+            NotOpen::Approved => format!("The {gate} gate of wave {wave} was approved already."),
+            NotOpen::Expired => {
+                format!("The {gate} gate of wave {wave} has expired: resume the wave to ask again.")
+            }
+            NotOpen::Changed => format!(
+                "The evidence at the {gate} gate of wave {wave} has changed since you looked: \
+                 look again, then decide."
+            ),
+        };
+        Refused::new(Status::Conflict, message)
+    })?;
+    let body = Body::Decide {
+        gate,
+        verdict,
+        evidence,
+    };
+    let message = Message {
+        id: message.0,
+        at: now,
+        by: caller,
+        body,
+    };
+    submit(wave, &message, ports.inbox, ports.drivers, ports.executions).await?;
+    Ok(())
+}

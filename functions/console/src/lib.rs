@@ -1,0 +1,154 @@
+//! `console`: the one door for people and their tools. Pages for links, and a JSON API for AWS
+//! principals.
+//!
+//! **Invariant 2**: the console writes no wave; it appends to the inbox and counts a wake.
+//! **Invariant 9**: it takes a decision from a proved principal or from a verified link, and for
+//! the evidence that they saw. A `GET` changes nothing.
+
+mod api;
+mod decide;
+mod page;
+mod payload;
+mod refused;
+mod routes;
+
+use jiff::SignedDuration;
+use serde::Serialize;
+use tidegate_domain::id::WaveId;
+use tidegate_domain::message::Message;
+use tidegate_ports::claims::Owners;
+use tidegate_ports::clock::Clock;
+use tidegate_ports::driver::{Drivers, wake};
+use tidegate_ports::error::{Context, HandlerError, chain};
+use tidegate_ports::executions::Executions;
+use tidegate_ports::inbox::Inbox;
+use tidegate_ports::signer::Signer;
+use tidegate_ports::waves::Waves;
+
+use refused::{Failure, Refused, Status};
+use routes::Route;
+
+pub use payload::{Authorizer, HttpContext, IamCaller, Request, RequestContext, Response};
+
+/// What the function reaches.
+#[derive(Debug)]
+pub struct Ports<'a, W, I, D, O, X, S, C> {
+    /// Waves, to be looked at.
+    pub waves: &'a W,
+    /// The inboxes.
+    pub inbox: &'a I,
+    /// The bells.
+    pub drivers: &'a D,
+    /// Which wave owns a server.
+    pub owners: &'a O,
+    /// The driver's executions.
+    pub executions: &'a X,
+    /// The key that signs links and forms.
+    pub signer: &'a S,
+    /// The time.
+    pub clock: &'a C,
+}
+
+/// Serve one request. Failures of ours are logged here, once, and answered as 503 (try again) or
+/// 500: the caller is owed a sentence whatever happens. `lease` is how long a driver that is
+/// started may take before it counts as dead.
+pub async fn handle<W, I, D, O, X, S, C>(
+    request: Request,
+    ports: &Ports<'_, W, I, D, O, X, S, C>,
+    lease: SignedDuration,
+) -> Response
+where
+    W: Waves,
+    I: Inbox,
+    D: Drivers,
+    O: Owners,
+    X: Executions,
+    S: Signer,
+    C: Clock,
+{
+    let for_tools = request.raw_path.starts_with("/api");
+    let served = match Route::of(&request) {
+        Ok(Route::Home) => Ok(page::home()),
+        Ok(Route::ShowLink) => decide::show(&request, ports).await,
+        Ok(Route::UseLink) => decide::record(&request, ports).await,
+        Ok(Route::Api(caller, route)) => api::serve(&request, caller, route, ports, lease).await,
+        Err(refused) => Err(refused.into()),
+    };
+    let refused = match served {
+        Ok(response) => return response,
+        Err(Failure::Refused(refused)) => {
+            tracing::info!(
+                status = refused.status.code(),
+                reason = refused.message,
+                "refused"
+            );
+            refused
+        }
+        Err(Failure::Failed(error)) => {
+            tracing::error!(
+                kind = error.name(),
+                error = chain(&error),
+                "the request failed"
+            );
+            failed(&error)
+        }
+    };
+    if for_tools {
+        json(refused.status.code(), &refused.body())
+    } else {
+        page::refused(&refused)
+    }
+}
+
+/// A failure of ours, as its caller sees it: without its inner life.
+fn failed(error: &HandlerError) -> Refused {
+    match error {
+        HandlerError::Retryable { .. } => Refused::new(
+            Status::Unavailable,
+            "Tidegate cannot reach its table just now: try again in a moment.",
+        ),
+        HandlerError::Permanent { .. } => Refused::new(
+            Status::Broken,
+            "Tidegate cannot read what it has stored: its log says why.",
+        ),
+    }
+}
+
+/// A JSON response.
+fn json(status: u16, body: &impl Serialize) -> Response {
+    let headers = [
+        ("content-type", "application/json; charset=utf-8"),
+        ("cache-control", "no-store"),
+        ("x-content-type-options", "nosniff"),
+    ];
+    Response {
+        status_code: status,
+        headers: headers
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .into(),
+        // What is shown are plain structures with text keys, which always serialize.
+        body: serde_json::to_string(body).unwrap_or_default(),
+        is_base64_encoded: false,
+    }
+}
+
+/// Append a message to a wave's inbox and wake the wave, so that it is read soon. Gives whether
+/// the message is new; one that is not wakes all the same, should the earlier call have died
+/// before its wake.
+async fn submit<I: Inbox, D: Drivers, X: Executions>(
+    wave: &WaveId,
+    message: &Message,
+    inbox: &I,
+    drivers: &D,
+    executions: &X,
+) -> Result<bool, HandlerError> {
+    let new = inbox
+        .append(wave, message)
+        .await
+        .context("could not append to the inbox")?;
+    tracing::info!(%wave, message = %message.id, by = %message.by, new, "message appended");
+    wake(drivers, executions, wave)
+        .await
+        .context("could not count a wake")?;
+    Ok(new)
+}

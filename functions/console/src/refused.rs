@@ -1,0 +1,121 @@
+//! Refusals: what the caller did that cannot be, each with a status and one clear sentence that
+//! says what to do.
+
+use serde::Serialize;
+use tidegate_domain::plan::PlanError;
+
+/// The HTTP statuses of refusals.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Status {
+    /// 400: the request cannot be understood.
+    BadRequest,
+    /// 403: the caller may not do this.
+    Forbidden,
+    /// 404: it does not exist.
+    NotFound,
+    /// 405: the path knows other methods.
+    WrongMethod,
+    /// 409: it does not fit what is now.
+    Conflict,
+    /// 410: it was good once.
+    Gone,
+    /// 413: the body is too large.
+    TooLarge,
+    /// 415: the body is of another type.
+    WrongType,
+    /// 422: the plan has errors.
+    Unprocessable,
+    /// 503: something else did not answer.
+    Unavailable,
+    /// 500: something stored cannot be read.
+    Broken,
+}
+
+/// A refusal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Refused {
+    /// Its status.
+    pub(crate) status: Status,
+    /// One sentence for people.
+    pub(crate) message: String,
+    /// What is wrong in a plan.
+    pub(crate) problems: Vec<PlanError>,
+}
+
+/// A refusal as JSON.
+#[derive(Serialize)]
+pub(crate) struct Body<'a> {
+    error: &'a str,
+    #[serde(skip_serializing_if = "<[PlanError]>::is_empty")]
+    problems: &'a [PlanError],
+}
+
+impl Status {
+    /// The number.
+    pub(crate) fn code(self) -> u16 {
+        match self {
+            Self::BadRequest => 400,
+            Self::Forbidden => 403,
+            Self::NotFound => 404,
+            Self::WrongMethod => 405,
+            Self::Conflict => 409,
+            Self::Gone => 410,
+            Self::TooLarge => 413,
+            Self::WrongType => 415,
+            Self::Unprocessable => 422,
+            Self::Broken => 500,
+            Self::Unavailable => 503,
+        }
+    }
+}
+
+impl Refused {
+    /// A refusal with its sentence.
+    pub(crate) fn new(status: Status, message: impl Into<String>) -> Self {
+        Self {
+            status,
+            message: message.into(),
+            problems: Vec::new(),
+        }
+    }
+
+    /// The refusal as JSON.
+    pub(crate) fn body(&self) -> Body<'_> {
+        Body {
+            error: &self.message,
+            problems: &self.problems,
+        }
+    }
+}
+
+/// Why a request was not served: refused, or something failed on our side.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// The caller's doing.
+    Refused(Refused),
+    /// Ours.
+    Failed(tidegate_ports::error::HandlerError),
+}
+
+impl From<Refused> for Failure {
+    fn from(refused: Refused) -> Self {
+        Self::Refused(refused)
+    }
+}
+
+impl From<tidegate_ports::error::HandlerError> for Failure {
+    fn from(error: tidegate_ports::error::HandlerError) -> Self {
+        Self::Failed(error)
+    }
+}
+
+/// Somebody's text, short enough to be repeated to them.
+pub(crate) fn quoted(text: &str) -> String {
+    const LONGEST: usize = 60;
+    let short: String = text.chars().take(LONGEST).collect();
+    if short.len() < text.len() {
+        format!("{short:?}…")
+    } else {
+        format!("{short:?}")
+    }
+}

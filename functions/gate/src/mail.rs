@@ -1,0 +1,236 @@
+//! The mail that asks: what, by when, on which evidence, and how to answer.
+
+use std::collections::BTreeMap;
+
+use askama::Template;
+use jiff::Timestamp;
+use tidegate_domain::gate::{Evidence, Gate};
+use tidegate_domain::id::ApplicationName;
+use tidegate_domain::link::Link;
+use tidegate_domain::plan::{Approver, Window};
+use tidegate_domain::words::{self, one_line};
+use tidegate_ports::mail::{Mail, subject};
+
+/// The most servers of one application, and the most left-out servers, that a mail names.
+const MOST_NAMED: usize = 20;
+
+/// The most applications that a mail lists.
+const MOST_APPLICATIONS: usize = 50;
+
+/// The longest reason that a mail repeats, in characters.
+const LONGEST_REASON: usize = 200;
+
+/// The longest name of a server that a mail repeats, in characters.
+const LONGEST_NAME: usize = 80;
+
+/// The width of a line of names.
+const WIDEST: usize = 90;
+
+/// What is asked, of whom.
+#[derive(Debug, Clone, Copy)]
+pub struct Question<'a> {
+    /// Which gate.
+    pub gate: Gate,
+    /// What the approvers are shown.
+    pub evidence: &'a Evidence,
+    /// Who may answer.
+    pub approvers: &'a [Approver],
+    /// Until when.
+    pub expires: Timestamp,
+    /// Where the links lead, without a slash at the end.
+    pub console_url: &'a str,
+}
+
+/// The text of the mail.
+#[derive(Template)]
+#[template(path = "mail.txt")]
+struct Text<'a> {
+    wave: &'a str,
+    gate: Gate,
+    finalize: bool,
+    by: String,
+    asked_before: Option<String>,
+    window: Option<WindowText>,
+    downtime: Option<String>,
+    servers: String,
+    applications: Vec<ApplicationText>,
+    more_applications: usize,
+    left_out: Vec<(String, String)>,
+    more_left_out: usize,
+    url: Option<&'a str>,
+    others: Vec<String>,
+    evidence: String,
+}
+
+/// The window for people.
+struct WindowText {
+    opens: String,
+    closes: String,
+}
+
+/// One application's servers.
+struct ApplicationText {
+    name: String,
+    count: usize,
+    named: String,
+    more: usize,
+}
+
+impl<'a> Question<'a> {
+    /// To whom mails go: each approver who has an address, and the topic as a whole (None) if
+    /// some have none.
+    #[must_use]
+    pub fn recipients(&self) -> Vec<Option<&'a Approver>> {
+        let has_address = |approver: &&Approver| matches!(approver, Approver::Mail(_));
+        let mut recipients: Vec<_> = self
+            .approvers
+            .iter()
+            .filter(has_address)
+            .map(Some)
+            .collect();
+        if recipients.len() < self.approvers.len() {
+            recipients.push(None);
+        }
+        recipients
+    }
+
+    /// The link of that approver.
+    #[must_use]
+    pub fn link(&self, approver: &Approver) -> Link {
+        Link {
+            wave: self.evidence.wave.clone(),
+            gate: self.gate,
+            evidence: self.evidence.hash(),
+            approver: approver.clone(),
+            expires: self.expires,
+        }
+    }
+
+    /// The mail to one approver with their link, or to all without one.
+    #[must_use]
+    pub fn mail(&self, to: Option<&Approver>, url: Option<&str>) -> Mail {
+        let evidence = self.evidence;
+        let zone = evidence
+            .window
+            .as_ref()
+            .map(|window| window.time_zone.as_str());
+        let by = words::time(self.expires, zone);
+        let what = match self.gate {
+            Gate::Cutover => "cutover",
+            Gate::Finalize => "finalize",
+        };
+        Mail {
+            subject: subject(&format!(
+                "Tidegate: {what} of {} to be approved by {}",
+                evidence.wave,
+                self.expires.strftime("%Y-%m-%d %H:%M UTC")
+            )),
+            text: self.text(by, url),
+            wave: evidence.wave.to_string(),
+            to: to.cloned(),
+            action_required: true,
+        }
+    }
+
+    fn text(&self, by: String, url: Option<&str>) -> String {
+        let evidence = self.evidence;
+        let finalize = self.gate == Gate::Finalize;
+        let (applications, more_applications) = applications(evidence);
+        let others = self
+            .approvers
+            .iter()
+            .filter(|a| !matches!(a, Approver::Mail(_)));
+        let text = Text {
+            wave: evidence.wave.as_str(),
+            gate: self.gate,
+            finalize,
+            by,
+            asked_before: (evidence.round > 0)
+                .then(|| words::count(evidence.round as usize, "time")),
+            window: evidence
+                .window
+                .as_ref()
+                .filter(|_| !finalize)
+                .map(WindowText::of),
+            downtime: evidence.projected_downtime.map(words::duration),
+            servers: words::count(evidence.servers.len(), "server"),
+            applications,
+            more_applications,
+            left_out: evidence
+                .left_out
+                .iter()
+                .take(MOST_NAMED)
+                .map(|left| {
+                    (
+                        one_line(&left.hostname, LONGEST_NAME),
+                        one_line(&left.reason, LONGEST_REASON),
+                    )
+                })
+                .collect(),
+            more_left_out: evidence.left_out.len().saturating_sub(MOST_NAMED),
+            url,
+            others: others.map(Approver::to_string).collect(),
+            evidence: evidence.hash(),
+        };
+        // Writing to a String cannot fail, and the template calls nothing that can.
+        text.render().unwrap_or_default()
+    }
+}
+
+impl WindowText {
+    fn of(window: &Window) -> Self {
+        let zone = Some(window.time_zone.as_str());
+        Self {
+            opens: words::time(window.opens, zone),
+            closes: words::time(window.closes, zone),
+        }
+    }
+}
+
+/// The servers by application, in the order of the evidence, and how many applications are left.
+fn applications(evidence: &Evidence) -> (Vec<ApplicationText>, usize) {
+    let mut order: Vec<&ApplicationName> = Vec::new();
+    let mut names: BTreeMap<&ApplicationName, Vec<&str>> = BTreeMap::new();
+    for server in &evidence.servers {
+        let of_application = names.entry(&server.application).or_default();
+        if of_application.is_empty() {
+            order.push(&server.application);
+        }
+        of_application.push(&server.hostname);
+    }
+    let texts = order
+        .iter()
+        .take(MOST_APPLICATIONS)
+        .map(|name| {
+            let servers = &names[*name];
+            ApplicationText {
+                name: name.to_string(),
+                count: servers.len(),
+                named: wrapped(&servers[..servers.len().min(MOST_NAMED)]),
+                more: servers.len().saturating_sub(MOST_NAMED),
+            }
+        })
+        .collect();
+    (texts, order.len().saturating_sub(MOST_APPLICATIONS))
+}
+
+/// The names, with commas, in indented lines that every mail reader leaves alone.
+fn wrapped(names: &[&str]) -> String {
+    let mut text = String::new();
+    let mut column = WIDEST;
+    for (number, name) in names.iter().enumerate() {
+        let mut name = one_line(name, LONGEST_NAME);
+        if number + 1 < names.len() {
+            name.push(',');
+        }
+        let width = name.chars().count() + 1;
+        if column + width > WIDEST {
+            text.push_str("\n   ");
+            column = 3;
+        }
+        text.push(' ');
+        text.push_str(&name);
+        column += width;
+    }
+    text
+}

@@ -1,0 +1,28 @@
+//! The `notify` function: settings and clients, once, and then one effect a call.
+#![recursion_limit = "256"] // The SDK nests its futures deeply.
+
+use tidegate_aws::clients;
+use tidegate_aws::dynamo::DynamoStore;
+use tidegate_aws::environment::Environment;
+use tidegate_aws::lambda;
+use tidegate_aws::sns::SnsMails;
+use tidegate_ports::clock::SystemClock;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda_runtime::Error> {
+    lambda::start_tracing();
+    let mut environment = Environment::of_process();
+    let table = environment.text("TIDEGATE_TABLE");
+    let account = environment.account("TIDEGATE_ACCOUNT");
+    let region = environment.text("AWS_REGION");
+    let topic = environment.arn("TIDEGATE_TOPIC_ARN", "sns");
+    environment.check().map_err(lambda::refuse_to_start)?;
+
+    let config = clients::load().await;
+    let store = DynamoStore::new(clients::dynamo(&config), &table, &account, &region);
+    let mails = SnsMails::new(&config, &topic);
+    lambda::run(async |request, until| {
+        notify::handle(request, &store, &mails, &SystemClock, until).await
+    })
+    .await
+}

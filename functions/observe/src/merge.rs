@@ -1,0 +1,194 @@
+//! What was known and what was read, put together: one observation a server.
+//!
+//! **Invariant 1**: what was not read stays as it was, with the time at which it was read; nothing
+//! is ever made up.
+
+use std::collections::BTreeMap;
+
+use tidegate_domain::decide::Interest;
+use tidegate_domain::id::{CommandId, InstanceId, JobId, NodeId, ServerId};
+use tidegate_domain::observation::{
+    CommandStatus, InstanceSeen, JobSeen, LaunchStatus, ServerSeen,
+};
+use tidegate_domain::server::{Server, Stage};
+use tidegate_ports::observations::Known;
+
+use crate::read::{Round, needs_log};
+
+/// The latest observation of every server.
+pub(crate) fn merge(
+    known: &Known,
+    interest: &Interest,
+    mut round: Round,
+) -> BTreeMap<ServerId, ServerSeen> {
+    let mut seen = servers(known, interest, round.servers.take());
+    let jobs_of = by_server(&interest.jobs);
+    let commands_of = by_server(&interest.commands);
+    let servers: BTreeMap<&ServerId, &Server> = known.servers.iter().map(|s| (&s.id, s)).collect();
+    for server in seen.values_mut() {
+        let jobs = jobs_of
+            .get(&server.id)
+            .map(Vec::as_slice)
+            .unwrap_or_default();
+        let wanted = interest.instances.get(&server.id);
+        server.job = job(server, jobs, &round);
+        server.instance = wanted.and_then(|id| instance(server, id, &round));
+        if let Some(nodes) = round
+            .source_nodes
+            .as_ref()
+            .filter(|_| interest.source_nodes)
+        {
+            server.node = source_node(server, nodes);
+        }
+        let commands = commands_of
+            .get(&server.id)
+            .map(Vec::as_slice)
+            .unwrap_or_default();
+        let stage = servers.get(&server.id).map(|s| &s.stage);
+        server.commands = commands
+            .iter()
+            .map(|id| ((*id).clone(), command(server, stage, id, interest, &round)))
+            .collect();
+    }
+    seen
+}
+
+/// What MGN says of the servers. One that was asked for and that MGN does not know is no more.
+fn servers(
+    known: &Known,
+    interest: &Interest,
+    read: Option<Vec<ServerSeen>>,
+) -> BTreeMap<ServerId, ServerSeen> {
+    let mut seen = known.seen.clone();
+    let Some(read) = read else {
+        return seen;
+    };
+    if interest.select {
+        seen.clear();
+    } else {
+        for id in &interest.servers {
+            seen.remove(id);
+        }
+    }
+    for mut server in read {
+        if let Some(before) = known.seen.get(&server.id) {
+            server.job = before.job.clone();
+            server.instance = before.instance.clone();
+            server.node = before.node.clone();
+            server.commands = before.commands.clone();
+        }
+        seen.insert(server.id.clone(), server);
+    }
+    seen
+}
+
+fn by_server<K: Ord>(interest: &BTreeMap<K, Vec<ServerId>>) -> BTreeMap<&ServerId, Vec<&K>> {
+    let mut turned: BTreeMap<&ServerId, Vec<&K>> = BTreeMap::new();
+    for (key, servers) in interest {
+        for server in servers {
+            turned.entry(server).or_default().push(key);
+        }
+    }
+    turned
+}
+
+/// The server's part in the job that its stage waits for. One whose log could not be read is not
+/// believed to have ended.
+fn job(server: &ServerSeen, wanted: &[&JobId], round: &Round) -> Option<JobSeen> {
+    let id = wanted.first()?;
+    let before = || server.job.clone().filter(|job| job.id == **id);
+    let Some(read) = round.jobs.get(id) else {
+        return before();
+    };
+    let part = read.servers.iter().find(|part| part.id == server.id);
+    let launch = part.map_or(LaunchStatus::Unknown, |part| part.launch);
+    let log = round.logs.get(id);
+    if log.is_none() && needs_log(read.completed, launch) {
+        return before();
+    }
+    Some(JobSeen {
+        id: (*id).clone(),
+        completed: read.completed,
+        launch,
+        instance: part.and_then(|part| part.instance.clone()),
+        previous_snapshot: log.is_some_and(|log| log.previous_snapshot.contains(&server.id)),
+        skipped: log.is_some_and(|log| log.skipped.contains(&server.id)),
+    })
+}
+
+fn instance(server: &ServerSeen, id: &InstanceId, round: &Round) -> Option<InstanceSeen> {
+    let before = server.instance.as_ref().filter(|before| before.id == *id);
+    let Some(mut seen) = round.instances.get(id).cloned() else {
+        return before.cloned();
+    };
+    seen.managed = match &round.managed {
+        Some(managed) => managed.contains(id),
+        None => seen.running && before.is_some_and(|before| before.managed),
+    };
+    Some(seen)
+}
+
+/// The node whose computer name is the server's, in any letter case: the whole name, or else its
+/// first part. Two nodes of one name are none, because the wrong one must not be stopped.
+fn source_node(server: &ServerSeen, nodes: &[(NodeId, String)]) -> Option<NodeId> {
+    let names = [server.fqdn.as_str(), server.hostname.as_str()];
+    let names = || names.iter().filter(|name| !name.is_empty());
+    let whole = |computer: &str| names().any(|name| name.eq_ignore_ascii_case(computer));
+    let short =
+        |computer: &str| names().any(|n| first_part(n).eq_ignore_ascii_case(first_part(computer)));
+    let only = |matches: &dyn Fn(&str) -> bool| {
+        let mut found = nodes.iter().filter(|(_, computer)| matches(computer));
+        match (found.next(), found.next()) {
+            (None, _) => None,
+            (Some((node, _)), None) => Some(Some(node.clone())),
+            (Some(_), Some(_)) => Some(None),
+        }
+    };
+    only(&whole).or_else(|| only(&short)).flatten()
+}
+
+fn first_part(name: &str) -> &str {
+    name.split('.').next().unwrap_or(name)
+}
+
+/// How a command fares on the server's own node. Not listed yet means not ended.
+fn command(
+    server: &ServerSeen,
+    stage: Option<&Stage>,
+    id: &CommandId,
+    interest: &Interest,
+    round: &Round,
+) -> CommandStatus {
+    let before = || {
+        server
+            .commands
+            .get(id)
+            .cloned()
+            .unwrap_or(CommandStatus::Pending)
+    };
+    let Some(statuses) = round.commands.get(id) else {
+        return before();
+    };
+    let mut own = vec![];
+    if let Some(Stage::Validating { launch, .. } | Stage::Checking { launch, .. }) = stage {
+        own.push(launch.instance.as_str());
+    }
+    own.extend(server.node.as_ref().map(NodeId::as_str));
+    let found = statuses
+        .iter()
+        .find(|(node, _)| own.contains(&node.as_str()));
+    // A source may have been registered anew since: a command to one node is that server's.
+    let alone = interest
+        .commands
+        .get(id)
+        .is_some_and(|servers| servers.len() == 1);
+    let only = || {
+        statuses
+            .iter()
+            .next()
+            .filter(|_| alone && statuses.len() == 1)
+    };
+    found
+        .or_else(only)
+        .map_or_else(before, |(_, status)| status.clone())
+}
