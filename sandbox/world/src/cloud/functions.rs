@@ -1,0 +1,194 @@
+//! Which functions there are, and how each one's own `handle` is run.
+
+use jiff::SignedDuration;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use tidegate_ports::error::HandlerError;
+
+use super::invocation::Invocation;
+use super::{ACCOUNT, REGION, SETTLE_SECONDS};
+use crate::asl::machine::TaskError;
+
+/// A function.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[expect(missing_docs, reason = "the functions' own crates say what they are")]
+pub enum Function {
+    Observe,
+    Advance,
+    Prepare,
+    Launch,
+    Lifecycle,
+    Validate,
+    Gate,
+    Finalize,
+    Notify,
+    Park,
+    Sweep,
+    Events,
+}
+
+impl Function {
+    /// Every function.
+    pub const ALL: [Self; 12] = [
+        Self::Observe,
+        Self::Advance,
+        Self::Prepare,
+        Self::Launch,
+        Self::Lifecycle,
+        Self::Validate,
+        Self::Gate,
+        Self::Finalize,
+        Self::Notify,
+        Self::Park,
+        Self::Sweep,
+        Self::Events,
+    ];
+
+    /// Its name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Observe => "observe",
+            Self::Advance => "advance",
+            Self::Prepare => "prepare",
+            Self::Launch => "launch",
+            Self::Lifecycle => "lifecycle",
+            Self::Validate => "validate",
+            Self::Gate => "gate",
+            Self::Finalize => "finalize",
+            Self::Notify => "notify",
+            Self::Park => "park",
+            Self::Sweep => "sweep",
+            Self::Events => "events",
+        }
+    }
+
+    /// The function of that name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|function| function.name() == name)
+    }
+
+    /// Its time-out, as in the template.
+    #[must_use]
+    pub fn timeout(self) -> SignedDuration {
+        match self {
+            Self::Park | Self::Sweep | Self::Events => SignedDuration::from_secs(30),
+            Self::Observe
+            | Self::Advance
+            | Self::Prepare
+            | Self::Launch
+            | Self::Lifecycle
+            | Self::Validate
+            | Self::Gate
+            | Self::Finalize
+            | Self::Notify => SignedDuration::from_secs(60),
+        }
+    }
+}
+
+/// Run the handler of the invocation's function.
+pub(super) async fn run(aws: &Invocation, payload: Value) -> Result<Value, TaskError> {
+    let until = aws.until;
+    match aws.function {
+        Function::Observe => {
+            let ports = observe::Ports {
+                drivers: aws,
+                observations: aws,
+                mgn: aws,
+                commands: aws,
+                instances: aws,
+                clock: aws,
+            };
+            answer(observe::handle(read(payload)?, &ports, aws.lease()).await)
+        }
+        Function::Advance => {
+            answer(advance::handle(read(payload)?, aws, aws, SETTLE_SECONDS).await)
+        }
+        Function::Prepare => {
+            let ports = prepare::Ports {
+                effects: aws,
+                claims: aws,
+                documents: aws,
+                configurations: aws,
+                clock: aws,
+            };
+            answer(prepare::handle(read(payload)?, &ports, until).await)
+        }
+        Function::Launch => {
+            let ports = launch::Ports { effects: aws, launches: aws, mgn: aws, clock: aws };
+            answer(launch::handle(read(payload)?, &ports, until).await)
+        }
+        Function::Lifecycle => {
+            let ports = lifecycle::Ports { effects: aws, life_cycles: aws, mgn: aws, clock: aws };
+            answer(lifecycle::handle(read(payload)?, &ports, until).await)
+        }
+        Function::Validate => {
+            let ports = validate::Ports { effects: aws, commands: aws, references: aws, clock: aws };
+            answer(validate::handle(read(payload)?, &ports, until).await)
+        }
+        Function::Finalize => {
+            let ports = finalize::Ports { effects: aws, finalizes: aws, mgn: aws, clock: aws };
+            answer(finalize::handle(read(payload)?, &ports, until).await)
+        }
+        Function::Gate | Function::Notify => tell(aws, payload).await,
+        Function::Park => answer(park::handle(read(payload)?, aws, aws).await),
+        Function::Sweep => {
+            answer(sweep::handle(read(payload)?, aws, aws, aws, aws.lease()).await)
+        }
+        Function::Events => {
+            let place = events::Place { account: ACCOUNT.to_owned(), region: REGION.to_owned() };
+            let bytes = payload.to_string().into_bytes();
+            answer(events::handle(&bytes, &place, aws, aws, aws, aws).await)
+        }
+    }
+}
+
+fn read<T: DeserializeOwned>(payload: Value) -> Result<T, TaskError> {
+    serde_json::from_value(payload).map_err(|error| TaskError::new("Permanent", error.to_string()))
+}
+
+fn answer<T: Serialize>(result: Result<T, HandlerError>) -> Result<Value, TaskError> {
+    match result {
+        Ok(value) => serde_json::to_value(value)
+            .map_err(|error| TaskError::new("Permanent", error.to_string())),
+        Err(error) => {
+            let mut cause = error.to_string();
+            let mut source = std::error::Error::source(&error);
+            while let Some(inner) = source {
+                cause = format!("{cause}: {inner}");
+                source = inner.source();
+            }
+            Err(TaskError::new(error.name(), cause))
+        }
+    }
+}
+
+/// Until `gate` and `notify` have handlers: one mail each.
+async fn tell(aws: &Invocation, payload: Value) -> Result<Value, TaskError> {
+    use tidegate_domain::effect::{Outcome, Task};
+    use tidegate_ports::error::Context;
+    use tidegate_ports::mail::{Mail, Mails};
+
+    let request: tidegate_ports::act::Request = read(payload)?;
+    let done = async {
+        let Some(claimed) = tidegate_ports::act::claim(aws, aws, &request, aws.until).await? else {
+            return Ok(tidegate_ports::act::Response {});
+        };
+        let subject = match &claimed.effect.task {
+            Task::Notify { subject, .. } => subject.clone(),
+            other => other.function().to_owned(),
+        };
+        let mail = Mail {
+            subject,
+            text: String::new(),
+            wave: request.wave.to_string(),
+            to: None,
+            action_required: false,
+        };
+        Mails::send(aws, &mail).await.context("could not send a mail")?;
+        claimed.answer(&Outcome::Done).await
+    };
+    answer(done.await)
+}

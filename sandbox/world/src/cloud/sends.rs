@@ -1,0 +1,54 @@
+//! What goes out: mails, wakes and starts of executions.
+
+use tidegate_domain::effect::RefusalKind;
+use tidegate_domain::id::WaveId;
+use tidegate_ports::error::CallError;
+use tidegate_ports::executions::Executions;
+use tidegate_ports::mail::{Mail, Mails};
+
+use super::executions;
+use super::invocation::{Fate, Invocation, Service};
+
+impl Invocation {
+    async fn send_out(&self, call: &str, done: impl FnOnce() -> bool) -> Result<(), CallError> {
+        let fate = self.point(call, Service::Other).await;
+        match fate {
+            Fate::Goes | Fate::Lost => {}
+            Fate::Throttled => {
+                return Err(CallError::refused(RefusalKind::Throttled, "throttled"));
+            }
+            Fate::Fails => return Err(CallError::Unknown("no answer".to_owned())),
+        }
+        let accepted = done();
+        if fate == Fate::Lost {
+            return Err(CallError::Unknown("the answer was lost".to_owned()));
+        }
+        if accepted { Ok(()) } else { Err(CallError::refused(RefusalKind::NotFound, "nobody")) }
+    }
+}
+
+impl Mails for Invocation {
+    async fn send(&self, mail: &Mail) -> Result<(), CallError> {
+        self.send_out("Publish", || {
+            self.cloud.mails.set(self.cloud.mails.get() + 1);
+            self.cloud.note(|| format!("mail: {}", mail.subject));
+            true
+        })
+        .await
+    }
+}
+
+impl Executions for Invocation {
+    async fn start(&self, wave: &WaveId, generation: u64) -> Result<(), CallError> {
+        self.send_out("StartExecution", || {
+            // A name that was used before is an execution that was started before.
+            executions::start(&self.cloud, wave, generation);
+            true
+        })
+        .await
+    }
+
+    async fn wake(&self, token: &str) -> Result<(), CallError> {
+        self.send_out("SendTaskSuccess", || executions::wake(&self.cloud, token)).await
+    }
+}

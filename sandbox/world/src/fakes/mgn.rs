@@ -1,0 +1,208 @@
+//! MGN for the tests of handlers: servers that change at once, jobs that stay as they began.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use tidegate_domain::effect::LifeCycleTarget;
+use tidegate_domain::id::{EffectId, InstanceId, JobId, ServerId};
+use tidegate_domain::observation::{InstanceSeen, LaunchStatus, LifeCycle, ServerSeen};
+use tidegate_ports::error::{CallError, ReadError};
+use tidegate_ports::instances::Instances;
+use tidegate_ports::mgn::{
+    Finalizes, Job, JobLog, JobServer, Jobs, LaunchConfigurations, Launches, LifeCycles,
+    SourceServers,
+};
+
+use super::Script;
+use crate::contract::fixtures::{job_id, seen};
+
+/// The fake.
+#[derive(Debug, Default)]
+pub struct FakeMgn {
+    /// What becomes of the next calls that change something.
+    pub script: Script,
+    /// The servers; a test changes them as it likes.
+    pub servers: RefCell<BTreeMap<ServerId, ServerSeen>>,
+    /// The jobs.
+    pub jobs: RefCell<Vec<Job>>,
+    /// The logs of jobs.
+    pub logs: RefCell<BTreeMap<JobId, JobLog>>,
+    /// The instances that EC2 knows.
+    pub instances: RefCell<BTreeMap<InstanceId, InstanceSeen>>,
+    /// Problems of launch configurations.
+    pub problems: RefCell<BTreeMap<ServerId, Vec<String>>>,
+    /// What reads fail with, if they do.
+    pub down: RefCell<Option<ReadError>>,
+    /// The calls that changed something or tried to.
+    pub calls: RefCell<Vec<String>>,
+}
+
+impl FakeMgn {
+    /// These servers, caught up, in that state, without jobs.
+    #[must_use]
+    pub fn with(servers: &[ServerId], life_cycle: LifeCycle) -> Self {
+        let fake = Self::default();
+        for (number, id) in servers.iter().enumerate() {
+            let mut server = seen(id, number, Timestamp::UNIX_EPOCH);
+            server.life_cycle = life_cycle;
+            server.replication.state =
+                tidegate_domain::observation::ReplicationState::Continuous;
+            server.replication.lag = Some(jiff::SignedDuration::ZERO);
+            server.replication.backlog_bytes = 0;
+            (server.last_test, server.last_cutover) = (None, None);
+            (server.job, server.instance, server.node) = (None, None, None);
+            server.commands.clear();
+            fake.servers.borrow_mut().insert(id.clone(), server);
+        }
+        fake
+    }
+
+    /// Change a server.
+    pub fn change(&self, id: &ServerId, change: impl FnOnce(&mut ServerSeen)) {
+        if let Some(server) = self.servers.borrow_mut().get_mut(id) {
+            change(server);
+        }
+    }
+
+    /// The calls so far.
+    #[must_use]
+    pub fn calls(&self) -> Vec<String> {
+        self.calls.borrow().clone()
+    }
+
+    fn read<T>(&self, answer: T) -> Result<T, ReadError> {
+        match self.down.borrow().as_ref() {
+            Some(error) => Err(error.clone()),
+            None => Ok(answer),
+        }
+    }
+
+    fn start(
+        &self,
+        call: &str,
+        servers: &[ServerId],
+        effect: &EffectId,
+        mark: impl Fn(&mut ServerSeen, JobId),
+    ) -> Result<JobId, CallError> {
+        self.calls.borrow_mut().push(call.to_owned());
+        self.script.play(|| {
+            let id = job_id(self.jobs.borrow().len() + 1);
+            for server in servers {
+                self.change(server, |server| mark(server, id.clone()));
+            }
+            let part = |id: &ServerId| JobServer {
+                id: id.clone(),
+                launch: LaunchStatus::Pending,
+                instance: None,
+            };
+            self.jobs.borrow_mut().push(Job {
+                id: id.clone(),
+                completed: false,
+                effect: Some(effect.clone()),
+                servers: servers.iter().map(part).collect(),
+            });
+            id
+        })
+    }
+}
+
+impl SourceServers for FakeMgn {
+    async fn servers(&self, ids: &[ServerId], at: Timestamp) -> Result<Vec<ServerSeen>, ReadError> {
+        let servers = self.servers.borrow();
+        let found = ids.iter().filter_map(|id| servers.get(id));
+        self.read(found.map(|server| ServerSeen { at, ..server.clone() }).collect())
+    }
+
+    async fn all_servers(&self, at: Timestamp) -> Result<Vec<ServerSeen>, ReadError> {
+        let servers = self.servers.borrow();
+        self.read(servers.values().map(|server| ServerSeen { at, ..server.clone() }).collect())
+    }
+}
+
+impl Jobs for FakeMgn {
+    async fn jobs(&self, ids: &[JobId]) -> Result<Vec<Job>, ReadError> {
+        let jobs = self.jobs.borrow();
+        self.read(jobs.iter().filter(|job| ids.contains(&job.id)).cloned().collect())
+    }
+
+    async fn jobs_since(&self, _from: Timestamp) -> Result<Vec<Job>, ReadError> {
+        self.read(self.jobs.borrow().clone())
+    }
+
+    async fn job_log(&self, job: &JobId) -> Result<JobLog, ReadError> {
+        match self.logs.borrow().get(job) {
+            Some(log) => self.read(log.clone()),
+            None => Err(ReadError::Failed("the log is not there".to_owned())),
+        }
+    }
+}
+
+impl Launches for FakeMgn {
+    async fn start_test(
+        &self,
+        servers: &[ServerId],
+        effect: &EffectId,
+    ) -> Result<JobId, CallError> {
+        self.start("StartTest", servers, effect, |server, job| {
+            server.life_cycle = LifeCycle::Testing;
+            server.last_test = Some(job);
+        })
+    }
+
+    async fn start_cutover(
+        &self,
+        servers: &[ServerId],
+        effect: &EffectId,
+    ) -> Result<JobId, CallError> {
+        self.start("StartCutover", servers, effect, |server, job| {
+            server.life_cycle = LifeCycle::CuttingOver;
+            server.last_cutover = Some(job);
+        })
+    }
+
+    async fn terminate(&self, servers: &[ServerId], effect: &EffectId) -> Result<JobId, CallError> {
+        self.start("TerminateTargetInstances", servers, effect, |_, _| {})
+    }
+}
+
+impl LifeCycles for FakeMgn {
+    async fn change(&self, server: &ServerId, to: LifeCycleTarget) -> Result<(), CallError> {
+        self.calls.borrow_mut().push(format!("{to:?} {server}"));
+        self.script.play(|| {
+            FakeMgn::change(self, server, |server| {
+                server.life_cycle = match to {
+                    LifeCycleTarget::ReadyForTest => LifeCycle::ReadyForTest,
+                    LifeCycleTarget::ReadyForCutover => LifeCycle::ReadyForCutover,
+                };
+            });
+        })
+    }
+
+    async fn retry_replication(&self, server: &ServerId) -> Result<(), CallError> {
+        self.calls.borrow_mut().push(format!("Retry {server}"));
+        self.script.play(|| ())
+    }
+}
+
+impl Finalizes for FakeMgn {
+    async fn finalize(&self, server: &ServerId) -> Result<(), CallError> {
+        self.calls.borrow_mut().push(format!("FinalizeCutover {server}"));
+        self.script.play(|| {
+            FakeMgn::change(self, server, |server| server.life_cycle = LifeCycle::Cutover);
+        })
+    }
+}
+
+impl LaunchConfigurations for FakeMgn {
+    async fn problems(&self, server: &ServerId) -> Result<Vec<String>, ReadError> {
+        self.read(self.problems.borrow().get(server).cloned().unwrap_or_default())
+    }
+}
+
+impl Instances for FakeMgn {
+    async fn instances(&self, ids: &[InstanceId]) -> Result<Vec<InstanceSeen>, ReadError> {
+        let instances = self.instances.borrow();
+        self.read(ids.iter().filter_map(|id| instances.get(id)).cloned().collect())
+    }
+}

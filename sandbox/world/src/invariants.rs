@@ -1,0 +1,186 @@
+//! The design's invariants, checked at every save and before and after every call that changes
+//! something, and once more when a world has ended.
+//!
+//! | file | invariants |
+//! |---|---|
+//! | `writers` | 2 one writer, audit chain; 12 terminal means terminal |
+//! | `calls` | 4 once per effect; 6 least power; 8 limits |
+//! | `launches` | 7 no cutover and no finalize before its time |
+//! | `gates` | 9 a decision counts once |
+//! | `bounds` | 11 everything is bounded |
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use jiff::Timestamp;
+use serde_json::Value;
+use tidegate_domain::id::{EffectId, JobId, ServerId, WaveId};
+use tidegate_domain::observation::ServerSeen;
+use tidegate_ports::mgn::EFFECT_TAG;
+use tidegate_ports::turns::Turn;
+
+use crate::cloud::{Cloud, Function};
+
+mod bounds;
+mod calls;
+mod gates;
+mod launches;
+mod writers;
+
+pub use writers::at_the_end;
+
+/// What was found so far, and what is remembered to find more.
+#[derive(Debug, Default)]
+pub struct Checks {
+    /// What was violated.
+    pub violations: Vec<Violation>,
+    /// The jobs that were started, with what started them.
+    pub jobs: BTreeMap<JobId, StartedJob>,
+    /// The effects that started a job or sent a command.
+    pub used: BTreeSet<EffectId>,
+    /// When each wave began to soak.
+    pub soaking: BTreeMap<WaveId, Timestamp>,
+    /// When each server was last read with neither lag nor backlog.
+    pub caught_up: BTreeMap<ServerId, Timestamp>,
+    /// How many calls changed something, by operation.
+    pub changes: BTreeMap<String, u64>,
+}
+
+/// A job that one of our functions started.
+#[derive(Debug, Clone)]
+pub struct StartedJob {
+    /// The operation.
+    pub operation: String,
+    /// The effect that it is tagged with.
+    pub effect: EffectId,
+    /// The wave of the effect.
+    pub wave: WaveId,
+    /// Its servers.
+    pub servers: Vec<ServerId>,
+}
+
+/// An invariant that did not hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Violation {
+    /// Which invariant of the design.
+    pub invariant: u8,
+    /// When.
+    pub at: Timestamp,
+    /// What was found.
+    pub text: String,
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "invariant {}: {} at {}", self.invariant, self.text, self.at)
+    }
+}
+
+/// A call that changes something.
+#[derive(Debug, Clone)]
+pub struct Change {
+    /// Which function makes it.
+    pub function: Function,
+    /// Which operation.
+    pub operation: String,
+    /// The servers that it names.
+    pub servers: Vec<ServerId>,
+    /// The effect that it carries, if it does.
+    pub effect: Option<EffectId>,
+    /// All of its input.
+    pub input: Value,
+}
+
+impl Change {
+    /// The call of that operation with that input.
+    #[must_use]
+    pub fn new(function: Function, operation: &str, input: &Value) -> Self {
+        let one = input["sourceServerID"].as_str();
+        let many = input["sourceServerIDs"].as_array();
+        let ids = one.into_iter().chain(many.into_iter().flatten().filter_map(Value::as_str));
+        let comment = input["Comment"].as_str().and_then(|c| c.strip_prefix("tidegate "));
+        let effect = input["tags"][EFFECT_TAG].as_str().or(comment);
+        Self {
+            function,
+            operation: operation.to_owned(),
+            servers: ids.filter_map(|id| ServerId::parse(id).ok()).collect(),
+            effect: effect.and_then(|effect| EffectId::parse(effect).ok()),
+            input: input.clone(),
+        }
+    }
+}
+
+impl fmt::Display for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.operation)?;
+        if let Some(state) = self.input["lifeCycle"]["state"].as_str() {
+            write!(f, " {state}")?;
+        }
+        if let Some(document) = self.input["DocumentName"].as_str() {
+            write!(f, " {document} on {}", self.input["InstanceIds"])?;
+        }
+        for server in &self.servers {
+            write!(f, " {server}")?;
+        }
+        match &self.effect {
+            Some(effect) => write!(f, " for {effect}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Note a violation.
+pub fn violated(cloud: &Cloud, invariant: u8, text: String) {
+    let at = cloud.now();
+    cloud.note(|| format!("VIOLATED invariant {invariant}: {text}"));
+    cloud.checks.borrow_mut().violations.push(Violation { invariant, at, text });
+}
+
+/// After servers were read.
+pub fn read(cloud: &Cloud, seen: &[ServerSeen]) {
+    let now = cloud.now();
+    let caught_up = seen.iter().filter(|server| server.caught_up());
+    let read = caught_up.map(|server| (server.id.clone(), now));
+    cloud.checks.borrow_mut().caught_up.extend(read);
+}
+
+/// Before a call that changes something.
+pub fn before(cloud: &Cloud, change: &Change) {
+    calls::before(cloud, change);
+    launches::before(cloud, change);
+}
+
+/// After a call that changed something.
+pub fn after(cloud: &Cloud, change: &Change, body: &Value) {
+    calls::after(cloud, change, body);
+}
+
+/// After a turn was saved.
+pub fn saved(cloud: &Cloud, turn: &Turn<'_>) {
+    writers::saved(cloud, turn);
+    gates::saved(cloud, turn);
+    launches::saved(cloud, turn);
+    bounds::saved(cloud, turn);
+}
+
+/// A turn in one line, for the journal.
+#[must_use]
+pub fn describe(turn: &Turn<'_>) -> String {
+    let wave = turn.wave;
+    let mut line = format!("turn {} of {}: {}", wave.turn, wave.id, wave.phase.name());
+    if let Some(hold) = &wave.hold {
+        line.push_str(&format!(", held: {}", hold.reason.sentence()));
+    }
+    for server in turn.servers {
+        line.push_str(&format!(" [{} {}]", server.hostname, server.stage.name()));
+    }
+    for effect in turn.effects {
+        line.push_str(&format!(" +{} {:?}", effect.id, effect.task));
+    }
+    if let Some(audit) = turn.audit {
+        for entry in &audit.entries {
+            line.push_str(&format!("\n    {}: {}", entry.event, entry.text));
+        }
+    }
+    line
+}

@@ -1,0 +1,91 @@
+//! Invariant 4: an effect starts one job, sends one command. Invariant 6: each operation belongs
+//! to one function. Invariant 8: never more than MGN's limits.
+
+use mgn_sim::JobStatus;
+use serde_json::Value;
+use tidegate_domain::id::{EffectId, JobId, WaveId};
+use tidegate_domain::slots::{MOST_JOBS, MOST_SERVERS_IN_JOBS};
+use tidegate_ports::mgn::EFFECT_TAG;
+
+use super::{Change, StartedJob, violated};
+use crate::cloud::{Cloud, Function};
+
+pub(super) fn before(cloud: &Cloud, change: &Change) {
+    *cloud.checks.borrow_mut().changes.entry(change.operation.clone()).or_default() += 1;
+    let allowed = match change.operation.as_str() {
+        "StartTest" | "StartCutover" | "TerminateTargetInstances" => Function::Launch,
+        "ChangeServerLifeCycleState" | "RetryDataReplication" => Function::Lifecycle,
+        "FinalizeCutover" => Function::Finalize,
+        "SendCommand" => Function::Validate,
+        other => {
+            violated(cloud, 6, format!("{other} is called, which no function may"));
+            return;
+        }
+    };
+    if change.function != allowed {
+        violated(cloud, 6, format!("{} is called by {}", change, change.function.name()));
+    }
+    for server in &change.servers {
+        let (owner, terminal) = cloud.table.inspect(|tables| {
+            let owner = tables.owners.get(server).cloned();
+            let wave = owner.as_ref().and_then(|owner| tables.waves.get(owner));
+            (owner.clone(), wave.is_some_and(|stored| stored.wave.phase.terminal()))
+        });
+        match (owner, change.effect.as_ref().and_then(|effect| wave_of(cloud, effect))) {
+            (None, _) => violated(cloud, 2, format!("{change}: no wave owns {server}")),
+            (Some(owner), Some(wave)) if owner != wave => {
+                violated(cloud, 2, format!("{change} of {wave}: {owner} owns {server}"));
+            }
+            (Some(owner), _) if terminal => {
+                violated(cloud, 12, format!("{change}: {owner} has ended"));
+            }
+            (Some(_), _) => {}
+        }
+    }
+}
+
+pub(super) fn after(cloud: &Cloud, change: &Change, body: &Value) {
+    let Some(effect) = &change.effect else {
+        return;
+    };
+    if !cloud.checks.borrow_mut().used.insert(effect.clone()) {
+        violated(cloud, 4, format!("{change}: the effect did it before"));
+    }
+    let job = body["job"]["jobID"].as_str().and_then(|id| JobId::parse(id).ok());
+    let Some(job) = job else {
+        return;
+    };
+    if let Some(wave) = wave_of(cloud, effect) {
+        let started = StartedJob {
+            operation: change.operation.clone(),
+            effect: effect.clone(),
+            wave,
+            servers: change.servers.clone(),
+        };
+        cloud.checks.borrow_mut().jobs.insert(job, started);
+    } else {
+        violated(cloud, 4, format!("{change}: the effect was never saved"));
+    }
+    limits(cloud);
+}
+
+/// The wave that saved an effect.
+pub(super) fn wave_of(cloud: &Cloud, effect: &EffectId) -> Option<WaveId> {
+    cloud.table.inspect(|tables| {
+        tables.effects.keys().find(|(_, id)| id == effect).map(|(wave, _)| wave.clone())
+    })
+}
+
+fn limits(cloud: &Cloud) {
+    let (mut jobs, mut servers) = (0_u32, 0_u32);
+    let region = cloud.region.borrow();
+    let ours = region.mgn.jobs().values().filter(|job| job.tags.contains_key(EFFECT_TAG));
+    for job in ours.filter(|job| job.status != JobStatus::Completed) {
+        jobs += 1;
+        servers += u32::try_from(job.participants.len()).unwrap_or(u32::MAX);
+    }
+    drop(region);
+    if jobs > MOST_JOBS || servers > MOST_SERVERS_IN_JOBS {
+        violated(cloud, 8, format!("{jobs} jobs with {servers} servers are in progress"));
+    }
+}

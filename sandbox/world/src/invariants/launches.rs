@@ -1,0 +1,169 @@
+//! Invariant 7: no cutover without a passed test by our own job, an approved gate, a fresh read of
+//! zero lag and an open window; no finalize before the soak is over and its gate decided. And
+//! nothing new starts while a wave is held.
+
+use jiff::SignedDuration;
+use tidegate_domain::effect::Task;
+use tidegate_domain::gate::{Gate, GateState};
+use tidegate_domain::id::{ServerId, WaveId};
+use tidegate_domain::server::{Server, Stage};
+use tidegate_domain::wave::{Phase, Wave};
+use tidegate_ports::turns::Turn;
+
+use super::calls::wave_of;
+use super::{Change, violated};
+use crate::cloud::Cloud;
+
+/// How long a read of zero lag is fresh: the life of the function that made it.
+const FRESH: SignedDuration = SignedDuration::from_secs(60);
+
+/// A check of one server of a wave.
+type Check = fn(&Cloud, &Wave, &Server) -> Result<(), String>;
+
+pub(super) fn before(cloud: &Cloud, change: &Change) {
+    let check: Check = match change.operation.as_str() {
+        "StartCutover" => cutover,
+        "FinalizeCutover" => finalize,
+        _ => return,
+    };
+    let wave = change.effect.as_ref().and_then(|effect| wave_of(cloud, effect));
+    for id in &change.servers {
+        if let Err(text) = with(cloud, wave.as_ref(), id, check) {
+            violated(cloud, 7, format!("{} of {id}: {text}", change.operation));
+        }
+    }
+}
+
+fn with(
+    cloud: &Cloud,
+    wave: Option<&WaveId>,
+    id: &ServerId,
+    check: Check,
+) -> Result<(), String> {
+    let (wave, server) = cloud
+        .table
+        .inspect(|tables| {
+            let wave = wave.or_else(|| tables.owners.get(id))?;
+            let stored = tables.waves.get(wave)?;
+            let server = stored.servers.iter().find(|server| server.id == *id)?;
+            Some((stored.wave.clone(), server.clone()))
+        })
+        .ok_or("no wave has it")?;
+    check(cloud, &wave, &server)
+}
+
+fn cutover(
+    cloud: &Cloud,
+    wave: &Wave,
+    server: &Server,
+) -> Result<(), String> {
+    let now = cloud.now();
+    let test = server.test.as_ref().ok_or("no test passed")?;
+    let ours = cloud.checks.borrow().jobs.get(&test.launch.job).is_some_and(|job| {
+        job.operation == "StartTest" && job.wave == wave.id && job.servers.contains(&server.id)
+    });
+    if !ours {
+        return Err(format!("{} is no test of ours", test.launch.job));
+    }
+    match wave.gates.get(&Gate::Cutover) {
+        Some(GateState::Approved { .. }) => {}
+        Some(GateState::Open(_)) | None => return Err("the gate is not approved".to_owned()),
+    }
+    if let Some(window) = &wave.plan.window
+        && !(window.opens <= now && now < window.closes)
+    {
+        return Err(format!("the window is from {} to {}", window.opens, window.closes));
+    }
+    let read = cloud.checks.borrow().caught_up.get(&server.id).copied();
+    let read = read.ok_or("it was never read without lag")?;
+    if now.duration_since(read) > FRESH {
+        return Err(format!("it was last read without lag at {read}"));
+    }
+    let plan = wave.plan.application(&server.application).ok_or("it has no application")?;
+    if plan.quiesce.is_some() {
+        let since = server.quiesced_at.ok_or("its source is not quiesced")?;
+        if read < since {
+            return Err(format!("read at {read}, quiesced at {since}"));
+        }
+        let region = cloud.region.borrow();
+        let truth = region.mgn.servers().get(server.id.as_str());
+        if truth.is_none_or(|truth| truth.quiesced_since.is_none()) {
+            return Err("its source writes".to_owned());
+        }
+    }
+    let stored = |name| {
+        cloud.table.inspect(|tables| {
+            let stored = tables.waves.get(&wave.id);
+            let servers = stored.map(|s| s.servers.as_slice()).unwrap_or_default();
+            let of = servers.iter().filter(|s| s.application == name);
+            of.filter(|s| !done(s)).map(|s| s.hostname.clone()).collect::<Vec<_>>()
+        })
+    };
+    for before in &plan.after {
+        let waiting = stored(before.clone());
+        if !waiting.is_empty() {
+            return Err(format!("{before} comes before it; {waiting:?} are not cut over"));
+        }
+    }
+    Ok(())
+}
+
+fn done(server: &Server) -> bool {
+    matches!(
+        server.stage,
+        Stage::CutOver { .. }
+            | Stage::Finalizing { .. }
+            | Stage::Finalized { .. }
+            | Stage::Ended { .. }
+    )
+}
+
+fn finalize(
+    cloud: &Cloud,
+    wave: &Wave,
+    server: &Server,
+) -> Result<(), String> {
+    if wave.phase != Phase::Finalizing {
+        return Err(format!("the wave is {}", wave.phase.name()));
+    }
+    match wave.gates.get(&Gate::Finalize) {
+        Some(GateState::Approved { .. }) => {}
+        Some(GateState::Open(_)) | None => return Err("the gate is not approved".to_owned()),
+    }
+    let passed = server.cutover.as_ref().ok_or("no cutover passed")?;
+    let checks = cloud.checks.borrow();
+    let ours = checks.jobs.get(&passed.launch.job);
+    if ours.is_none_or(|job| job.operation != "StartCutover" || job.wave != wave.id) {
+        return Err(format!("{} is no cutover of ours", passed.launch.job));
+    }
+    let began = checks.soaking.get(&wave.id).ok_or("it never soaked")?;
+    if cloud.now().duration_since(*began) < wave.plan.gates.soak {
+        return Err(format!("it soaks since {began}"));
+    }
+    let region = cloud.region.borrow();
+    let truth = region.mgn.servers().get(server.id.as_str()).ok_or("MGN does not know it")?;
+    let last = truth.last_cutover.initiated.as_ref().map(|(_, job)| job.as_str());
+    if last != Some(passed.launch.job.as_str()) {
+        return Err(format!("its last cutover is {last:?}, validated is {}", passed.launch.job));
+    }
+    Ok(())
+}
+
+pub(super) fn saved(cloud: &Cloud, turn: &Turn<'_>) {
+    let wave = turn.wave;
+    if let Phase::Soaking { .. } = wave.phase {
+        let at = wave.phase_since;
+        cloud.checks.borrow_mut().soaking.insert(wave.id.clone(), at);
+    }
+    let held = |wave: &Wave| wave.hold.is_some();
+    if !held(wave) || !turn.loaded.wave.as_ref().is_some_and(held) {
+        return;
+    }
+    for effect in turn.effects {
+        if let Task::StartTest { .. } | Task::StartCutover { .. } | Task::Finalize { .. } =
+            &effect.task
+        {
+            violated(cloud, 12, format!("{} is planned while {} is held", effect.id, wave.id));
+        }
+    }
+}

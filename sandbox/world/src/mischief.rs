@@ -1,0 +1,81 @@
+//! What others do in the account, and what happens to time: foreign jobs, a second driver, clocks
+//! that jump.
+
+use std::rc::Rc;
+
+use jiff::SignedDuration;
+
+use crate::cloud::Cloud;
+
+/// Let it happen, as long as the world is not healed.
+pub fn spread(cloud: &Rc<Cloud>, others: Vec<String>) {
+    foreign_jobs(cloud, others);
+    second_drivers(cloud);
+    time_jumps(cloud);
+}
+
+fn every(cloud: &Rc<Cloud>, seconds: (u64, u64), act: impl Fn(&Rc<Cloud>) + 'static) {
+    let cloud = Rc::clone(cloud);
+    let runtime = cloud.runtime.clone();
+    runtime.clone().spawn(async move {
+        loop {
+            let wait = cloud.random.borrow_mut().between(seconds.0, seconds.1);
+            runtime.sleep(SignedDuration::from_secs(i64::try_from(wait).unwrap_or(60))).await;
+            act(&cloud);
+        }
+    });
+}
+
+/// Somebody else's launches take slots.
+fn foreign_jobs(cloud: &Rc<Cloud>, others: Vec<String>) {
+    if others.is_empty() {
+        return;
+    }
+    every(cloud, (60, 900), move |cloud| {
+        let odds = cloud.faults.borrow().foreign_jobs;
+        let mut random = cloud.random.borrow_mut();
+        if !random.chance(odds) {
+            return;
+        }
+        let most = u64::try_from(others.len()).unwrap_or(1);
+        let count = usize::try_from(random.between(1, most)).unwrap_or(1);
+        let servers: Vec<&str> = others.iter().take(count).map(String::as_str).collect();
+        drop(random);
+        let now = cloud.now();
+        let mut region = cloud.region.borrow_mut();
+        _ = region.call_mgn("DescribeJobs", &serde_json::json!({}), now);
+        let started = region.mgn.start_foreign_job("StartTest", &servers, &Default::default());
+        drop(region);
+        cloud.note(|| format!("somebody starts {count} servers: {started:?}"));
+        cloud.ring();
+    });
+}
+
+/// An execution is started by hand while another runs.
+fn second_drivers(cloud: &Rc<Cloud>) {
+    every(cloud, (120, 1_200), |cloud| {
+        let odds = cloud.faults.borrow().second_driver;
+        if !cloud.random.borrow_mut().chance(odds) {
+            return;
+        }
+        let drivers: Vec<_> = cloud.table.inspect(|tables| {
+            let alive = tables.drivers.iter().filter(|(_, stored)| stored.driver.wake_at.is_some());
+            alive.map(|(wave, stored)| (wave.clone(), stored.driver.generation)).collect()
+        });
+        let picked = cloud.random.borrow_mut().pick(&drivers).cloned();
+        if let Some((wave, generation)) = picked {
+            cloud.start_by_hand(&wave, generation + 1);
+        }
+    });
+}
+
+fn time_jumps(cloud: &Rc<Cloud>) {
+    every(cloud, (1_800, 5_400), |cloud| {
+        let odds = cloud.faults.borrow().time_jumps;
+        if cloud.random.borrow_mut().chance(odds) {
+            let minutes = cloud.random.borrow_mut().between(1, 240);
+            cloud.note(|| format!("time jumps by {minutes} minutes"));
+            cloud.runtime.jump(SignedDuration::from_mins(i64::try_from(minutes).unwrap_or(1)));
+        }
+    });
+}

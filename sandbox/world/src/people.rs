@@ -1,0 +1,302 @@
+//! People: they approve, reject, hold, resume, skip and abort, twice, too late, and for evidence
+//! that is no more. When a world has healed they do what a hold's own commands say.
+
+use std::rc::Rc;
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::json;
+use tidegate_domain::gate::{Gate, GateState, OpenGate, Verdict};
+use tidegate_domain::hold::Hold;
+use tidegate_domain::id::{MessageId, ServerId, WaveId};
+use tidegate_domain::message::{Body, Message};
+use tidegate_domain::plan::{Approver, Plan, Start, Window};
+use tidegate_domain::server::{End, Server, Stage};
+use tidegate_domain::wave::{Phase, Wave};
+use tidegate_ports::driver::Drivers;
+use tidegate_ports::inbox::Inbox;
+
+use crate::cloud::Cloud;
+use crate::invariants::violated;
+use crate::random::Random;
+
+/// After how many holds of a healed wave its people give up and abort it.
+const PATIENCE: u32 = 40;
+
+/// The people of a world.
+#[derive(Debug)]
+pub struct People {
+    random: Random,
+    sent: u64,
+    /// Whether they answer holds with the first command that the hold names.
+    plain: bool,
+    holds: std::collections::BTreeMap<WaveId, (u32, u64)>,
+    last: Vec<(WaveId, Message)>,
+}
+
+impl People {
+    /// The people of that seed.
+    #[must_use]
+    pub fn new(seed: u64) -> Self {
+        let mut random = Random::new(seed, 3);
+        let plain = random.chance(0.6);
+        Self { random, sent: 0, plain, holds: Default::default(), last: Vec::new() }
+    }
+
+    /// How long until they look again.
+    pub fn pause(&mut self, healed: bool) -> SignedDuration {
+        let most = if healed { 120 } else { 900 };
+        SignedDuration::from_secs(i64::try_from(self.random.between(10, most)).unwrap_or(60))
+    }
+
+    /// `tidegate apply FILE`.
+    pub async fn apply(&mut self, cloud: &Rc<Cloud>, plan: &Plan) {
+        let wave = plan.wave.clone();
+        let body = Body::Apply(Box::new(plan.clone()));
+        let message = self.message(cloud.now(), operator(), body);
+        _ = cloud.table.append(&wave, &message).await;
+        _ = cloud.table.create(&wave, cloud.now()).await;
+        cloud.note(|| format!("{wave}: a plan is applied"));
+        self.wake(cloud, &wave).await;
+    }
+
+    /// Look at every wave, and do what comes to mind.
+    pub async fn look(&mut self, cloud: &Rc<Cloud>, healed: bool) {
+        let waves: Vec<(Wave, Vec<Server>)> = cloud.table.inspect(|tables| {
+            tables.waves.values().map(|s| (s.wave.clone(), s.servers.clone())).collect()
+        });
+        for (wave, servers) in waves {
+            if wave.phase.terminal() {
+                continue;
+            }
+            if healed {
+                self.answer(cloud, &wave, &servers).await;
+            } else {
+                self.meddle(cloud, &wave, &servers).await;
+            }
+        }
+    }
+
+    /// In a healed world: what the wave itself asks for.
+    async fn answer(&mut self, cloud: &Rc<Cloud>, wave: &Wave, servers: &[Server]) {
+        if let Some(hold) = &wave.hold {
+            self.release(cloud, wave, servers, hold).await;
+            return;
+        }
+        for (gate, state) in &wave.gates {
+            if let GateState::Open(open) = state {
+                self.approve_all(cloud, wave, *gate, open).await;
+            }
+        }
+        if wave.phase == Phase::Waiting && wave.plan.start == Start::Manual {
+            self.send(cloud, &wave.id, operator(), Body::Start).await;
+        }
+    }
+
+    async fn approve_all(&mut self, cloud: &Rc<Cloud>, wave: &Wave, gate: Gate, open: &OpenGate) {
+        let plan = match gate {
+            Gate::Cutover => &wave.plan.gates.cutover,
+            Gate::Finalize => &wave.plan.gates.finalize,
+        };
+        for approver in &plan.approvers {
+            let evidence = open.evidence.hash();
+            let body = Body::Decide { gate, verdict: Verdict::Approve, evidence };
+            self.send(cloud, &wave.id, person(approver), body).await;
+        }
+    }
+
+    /// Do what the hold's commands say.
+    async fn release(&mut self, cloud: &Rc<Cloud>, wave: &Wave, servers: &[Server], hold: &Hold) {
+        let (count, last) = self.holds.entry(wave.id.clone()).or_default();
+        if *last != hold.id.0 {
+            *last = hold.id.0;
+            *count += 1;
+        }
+        let tired = *count > PATIENCE;
+        if tired && self.plain && *count == PATIENCE + 1 {
+            let text = format!("{} was held {PATIENCE} times: {}", wave.id, hold.reason.sentence());
+            violated(cloud, 12, text);
+        }
+        let commands = hold.reason.commands(&wave.id);
+        let named: Vec<String> = commands.into_iter().map(|(command, _)| command).collect();
+        let wanted = if tired {
+            format!("tidegate abort {}", wave.id)
+        } else if self.plain {
+            named.first().cloned().unwrap_or_default()
+        } else {
+            let picked = self.random.pick(&named).cloned().unwrap_or_default();
+            let gives_up = picked.starts_with("tidegate abort");
+            if gives_up && self.random.chance(0.8) {
+                named.first().cloned().unwrap_or_default()
+            } else {
+                picked
+            }
+        };
+        cloud.note(|| format!("{}: people answer the hold with {wanted}", wave.id));
+        let resume = Body::Resume { hold: hold.id };
+        if wanted.starts_with("tidegate resume") {
+            self.send(cloud, &wave.id, operator(), resume).await;
+        } else if wanted.starts_with("tidegate skip") {
+            let failed = failed(servers);
+            self.send(cloud, &wave.id, operator(), Body::Skip { servers: failed }).await;
+            if self.random.chance(0.5) {
+                self.send(cloud, &wave.id, operator(), resume).await;
+            }
+        } else if wanted.starts_with("tidegate apply") {
+            let plan = with_window(&wave.plan, cloud.now());
+            self.send(cloud, &wave.id, operator(), Body::Apply(Box::new(plan))).await;
+            self.send(cloud, &wave.id, operator(), resume).await;
+        } else if wanted.starts_with("aws mgn initialize-service") {
+            let now = cloud.now();
+            _ = cloud.region.borrow_mut().call_mgn("InitializeService", &json!({}), now);
+            self.send(cloud, &wave.id, operator(), resume).await;
+        } else if wanted.starts_with("tidegate abort") {
+            self.send(cloud, &wave.id, operator(), Body::Abort).await;
+        } else {
+            violated(cloud, 12, format!("{}: nobody knows how to {wanted:?}", wave.id));
+        }
+    }
+
+    /// In a world that is not healed: anything at all.
+    async fn meddle(&mut self, cloud: &Rc<Cloud>, wave: &Wave, servers: &[Server]) {
+        let id = &wave.id;
+        for (gate, state) in &wave.gates {
+            if let GateState::Open(open) = state {
+                self.decide(cloud, wave, *gate, open).await;
+            }
+        }
+        match self.random.between(1, 100) {
+            1 | 2 => {
+                self.send(cloud, id, operator(), Body::Hold { note: "wait".to_owned() }).await;
+            }
+            3 => {
+                let servers = self.random.pick(servers).map(|server| server.id.clone());
+                let servers = servers.into_iter().collect();
+                self.send(cloud, id, operator(), Body::Skip { servers }).await;
+            }
+            4 if self.random.chance(0.3) => {
+                self.send(cloud, id, operator(), Body::Abort).await;
+            }
+            5 => self.send(cloud, id, operator(), Body::Start).await,
+            6 => {
+                let plan = with_window(&wave.plan, cloud.now());
+                self.send(cloud, id, operator(), Body::Apply(Box::new(plan))).await;
+            }
+            7 => {
+                let hold = tidegate_domain::hold::HoldId(wave.turn.saturating_sub(3));
+                self.send(cloud, id, operator(), Body::Resume { hold }).await;
+            }
+            8 => {
+                let id = MessageId::parse(format!("unreadable-{}", cloud.now().as_second()));
+                if let Ok(message) = id {
+                    cloud.table.append_unreadable(&wave.id, &message);
+                }
+            }
+            9..=15 => self.again(cloud).await,
+            _ => {}
+        }
+        if let Some(hold) = &wave.hold
+            && self.random.chance(0.5)
+        {
+            self.release(cloud, wave, servers, hold).await;
+            // Only what happens in a healed world is counted.
+            self.holds.remove(id);
+        } else if wave.phase == Phase::Waiting
+            && wave.plan.start == Start::Manual
+            && self.random.chance(0.5)
+        {
+            self.send(cloud, id, operator(), Body::Start).await;
+        }
+    }
+
+    async fn decide(&mut self, cloud: &Rc<Cloud>, wave: &Wave, gate: Gate, open: &OpenGate) {
+        let plan = match gate {
+            Gate::Cutover => &wave.plan.gates.cutover,
+            Gate::Finalize => &wave.plan.gates.finalize,
+        };
+        let Some(approver) = self.random.pick(&plan.approvers).cloned() else {
+            return;
+        };
+        let mut by = person(&approver);
+        let mut evidence = open.evidence.hash();
+        let mut verdict = Verdict::Approve;
+        match self.random.between(1, 20) {
+            1 => verdict = Verdict::Reject,
+            2 => evidence = "0".repeat(64),
+            3 => by = Approver::Mail("stranger@example.com".to_owned()),
+            4..=7 => return,
+            _ => {}
+        }
+        let body = Body::Decide { gate, verdict, evidence };
+        self.send(cloud, &wave.id, by, body).await;
+    }
+
+    /// A message comes a second time, or a person says the same again.
+    async fn again(&mut self, cloud: &Rc<Cloud>) {
+        let Some((wave, message)) = self.random.pick(&self.last.clone()).cloned() else {
+            return;
+        };
+        if self.random.chance(0.5) {
+            _ = cloud.table.append(&wave, &message).await;
+            self.wake(cloud, &wave).await;
+        } else {
+            self.send(cloud, &wave, message.by, message.body).await;
+        }
+    }
+
+    async fn send(&mut self, cloud: &Rc<Cloud>, wave: &WaveId, by: Approver, body: Body) {
+        let message = self.message(cloud.now(), by, body);
+        cloud.note(|| format!("{wave}: {} says {:?}", message.by, message.body));
+        _ = cloud.table.append(wave, &message).await;
+        self.last.push((wave.clone(), message));
+        if self.last.len() > 10 {
+            self.last.remove(0);
+        }
+        self.wake(cloud, wave).await;
+    }
+
+    /// The console counts a wake; it may die before.
+    async fn wake(&mut self, cloud: &Rc<Cloud>, wave: &WaveId) {
+        if cloud.faults.borrow().crash > 0.0 && self.random.chance(0.1) {
+            return;
+        }
+        if let Ok(Some(parked)) = cloud.table.count_wake(wave).await {
+            cloud.wake(&parked.token);
+        }
+    }
+
+    fn message(&mut self, at: Timestamp, by: Approver, body: Body) -> Message {
+        self.sent += 1;
+        let id = MessageId::parse(format!("message-{:05}", self.sent));
+        Message { id: id.expect("it is printable"), at, by, body }
+    }
+}
+
+fn operator() -> Approver {
+    Approver::Iam("arn:aws:sts::111122223333:assumed-role/Operator/me".to_owned())
+}
+
+/// A person whom the plan's approver stands for.
+fn person(approver: &Approver) -> Approver {
+    match approver {
+        Approver::Iam(pattern) => Approver::Iam(pattern.replace('*', "/anna")),
+        Approver::Mail(_) | Approver::Slack(_) => approver.clone(),
+    }
+}
+
+fn failed(servers: &[Server]) -> Vec<ServerId> {
+    let failed = |server: &&Server| matches!(server.stage, Stage::Ended { end: End::Failed { .. } });
+    servers.iter().filter(failed).map(|server| server.id.clone()).collect()
+}
+
+/// The plan with a window that is open, if it has one.
+fn with_window(plan: &Plan, now: Timestamp) -> Plan {
+    let mut plan = plan.clone();
+    if let Some(window) = &mut plan.window {
+        *window = Window {
+            opens: now,
+            closes: now + SignedDuration::from_hours(24),
+            time_zone: window.time_zone.clone(),
+        };
+    }
+    plan
+}
