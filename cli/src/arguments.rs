@@ -1,0 +1,271 @@
+//! What can be typed, and the help that teaches it.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+use tidegate_domain::gate::Gate;
+use tidegate_domain::id::WaveId;
+
+/// Drive AWS Application Migration Service (MGN) waves: hands-off where the plan allows it,
+/// behind approvals where not.
+#[derive(Debug, Parser)]
+#[command(name = "tidegate", version, max_term_width = 100, after_long_help = AFTER_HELP)]
+pub struct Arguments {
+    /// The console's address, an output of the deployed stack
+    #[arg(
+        long,
+        global = true,
+        env = "TIDEGATE_CONSOLE_URL",
+        value_name = "URL",
+        help_heading = "Connection"
+    )]
+    pub console: Option<String>,
+
+    /// The AWS Region of the console; that of its address, or your AWS configuration's, if left out
+    #[arg(
+        long,
+        global = true,
+        value_name = "REGION",
+        help_heading = "Connection"
+    )]
+    pub region: Option<String>,
+
+    /// The profile of your AWS configuration to take credentials from
+    #[arg(long, global = true, value_name = "NAME", help_heading = "Connection")]
+    pub profile: Option<String>,
+
+    /// Whether to use colours
+    #[arg(long, global = true, value_enum, default_value_t = Color::Auto, value_name = "WHEN")]
+    pub color: Color,
+
+    /// What to do
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// When to use colours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    /// On a terminal, unless NO_COLOR is set
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+/// What can be done.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Check a plan file on this machine, without asking AWS
+    ///
+    /// Tells every error at once, each as FILE:LINE:COLUMN: MESSAGE, or shows what the plan would
+    /// do: the applications in their order, which servers, and the window in its own time and UTC.
+    #[command(
+        after_help = "Examples:\n  tidegate check orders.yaml\n  generate-plan | tidegate check -"
+    )]
+    Check {
+        /// The plan, YAML or JSON; - reads standard input
+        file: PathBuf,
+    },
+
+    /// Begin a wave with a plan, or change the window, gates and policy of one under way
+    ///
+    /// Checks the file first, sends it, and waits until the wave can be seen. A wave's name is used
+    /// once: a wave that has ended keeps it.
+    #[command(after_help = "Examples:\n  tidegate apply orders.yaml && tidegate watch orders")]
+    Apply {
+        /// The plan, YAML or JSON; - reads standard input
+        file: PathBuf,
+    },
+
+    /// Start a wave now, whatever its plan waits for
+    Start {
+        /// The wave's name
+        #[arg(value_parser = wave)]
+        wave: WaveId,
+    },
+
+    /// Show all waves, or one: what it waits for, holds, gates, servers, downtime
+    #[command(
+        after_help = "Examples:\n  tidegate status\n  tidegate status orders\n  \
+        tidegate status orders --json | jq '.servers[] | select(.stage == \"failed\")'"
+    )]
+    Status {
+        /// The wave's name; all waves if left out
+        #[arg(value_parser = wave)]
+        wave: Option<WaveId>,
+        /// Print what the console said, as JSON
+        #[arg(long)]
+        json: bool,
+        /// Show every server, however many there are
+        #[arg(long)]
+        all: bool,
+    },
+
+    /// Follow a wave until it ends
+    ///
+    /// Shows progress bars on a terminal, and a line for each change elsewhere. Ends with 0 when
+    /// the wave is Completed and with 1 when it was aborted. To stop watching, press Ctrl-C: the
+    /// wave goes on.
+    Watch {
+        /// The wave's name
+        #[arg(value_parser = wave)]
+        wave: WaveId,
+        /// How often to look
+        #[arg(long, default_value = "2s", value_parser = seconds, value_name = "DURATION")]
+        every: Duration,
+    },
+
+    /// Approve a gate of a wave, for the evidence that is shown
+    ///
+    /// Shows what is approved and asks. The approval counts once, for exactly that evidence: if it
+    /// changes before the approval arrives, the gate asks again.
+    #[command(after_help = "Examples:\n  tidegate approve orders cutover\n  \
+        tidegate approve orders cutover --evidence 3f2a91c0d7e4\n  \
+        tidegate approve orders finalize --yes")]
+    Approve(Decision),
+
+    /// Reject a gate of a wave; the wave is then held
+    Reject(Decision),
+
+    /// Hold a wave: nothing new starts, what is in flight is still watched
+    Hold {
+        /// The wave's name
+        #[arg(value_parser = wave)]
+        wave: WaveId,
+        /// Why, for the others
+        #[arg(long, default_value = "", hide_default_value = true)]
+        note: String,
+    },
+
+    /// Release the hold that a wave is under
+    ///
+    /// Names that hold, so that a late or repeated resume cannot release a later one.
+    Resume {
+        /// The wave's name
+        #[arg(value_parser = wave)]
+        wave: WaveId,
+    },
+
+    /// Leave servers out of a wave
+    #[command(after_help = "Examples:\n  tidegate skip orders web03\n  \
+        tidegate skip orders s-0123456789abcdef0 web04")]
+    Skip {
+        /// The wave's name
+        #[arg(value_parser = wave)]
+        wave: WaveId,
+        /// The servers, each by its hostname or ID
+        #[arg(required = true, value_name = "SERVER")]
+        servers: Vec<String>,
+    },
+
+    /// End a wave: clean up, and leave what is cut over as it is
+    ///
+    /// Nothing new starts, sources that were stopped are started again, test instances are
+    /// terminated. Servers that are cut over stay as they are. Asks first on a terminal.
+    Abort {
+        /// The wave's name
+        #[arg(value_parser = wave)]
+        wave: WaveId,
+        /// Do not ask on a terminal
+        #[arg(long, short)]
+        yes: bool,
+    },
+
+    /// Show what happened in a wave, when, and who wanted it
+    Timeline {
+        /// The wave's name
+        #[arg(value_parser = wave)]
+        wave: WaveId,
+        /// Print what the console said, as JSON
+        #[arg(long)]
+        json: bool,
+    },
+
+    /// Print a script that completes this command in a shell
+    #[command(
+        after_help = "Examples:\n  tidegate completions bash > ~/.local/share/bash-completion/completions/tidegate\n  \
+        tidegate completions zsh > \"${fpath[1]}/_tidegate\"\n  \
+        tidegate completions fish > ~/.config/fish/completions/tidegate.fish"
+    )]
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+}
+
+/// A decision at a gate.
+#[derive(Debug, Args)]
+pub struct Decision {
+    /// The wave's name
+    #[arg(value_parser = wave)]
+    pub wave: WaveId,
+    /// The gate: cutover or finalize
+    #[arg(value_parser = gate)]
+    pub gate: Gate,
+    /// Decide only if the gate still shows this evidence: its hash, or at least the first 12 digits
+    ///
+    /// Does not ask.
+    #[arg(long, value_name = "HASH", value_parser = evidence)]
+    pub evidence: Option<String>,
+    /// Do not ask
+    #[arg(long, short)]
+    pub yes: bool,
+}
+
+/// The fewest digits of an evidence's hash that are taken for it.
+const FEWEST_DIGITS: usize = 12;
+
+fn wave(text: &str) -> Result<WaveId, String> {
+    WaveId::parse(text).map_err(|error| format!("a wave is {}", error.expected))
+}
+
+fn gate(text: &str) -> Result<Gate, String> {
+    Gate::from_name(text).ok_or_else(|| "a gate is cutover or finalize".to_owned())
+}
+
+fn evidence(text: &str) -> Result<String, String> {
+    let fine = (FEWEST_DIGITS..=64).contains(&text.len())
+        && text.chars().all(|digit| digit.is_ascii_hexdigit());
+    if fine {
+        Ok(text.to_ascii_lowercase())
+    } else {
+        Err(format!(
+            "evidence is {FEWEST_DIGITS} to 64 hexadecimal digits"
+        ))
+    }
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    text.parse::<jiff::SignedDuration>()
+        .ok()
+        .and_then(|duration| Duration::try_from(duration).ok())
+        .filter(|duration| {
+            (Duration::from_millis(200)..=Duration::from_secs(3600)).contains(duration)
+        })
+        .ok_or_else(|| "a duration from 200ms to 1h, such as 2s".to_owned())
+}
+
+const AFTER_HELP: &str = "\
+A first wave:
+  tidegate check orders.yaml           is the plan right?
+  tidegate apply orders.yaml           begin the wave
+  tidegate watch orders                follow it
+  tidegate approve orders cutover      decide, when its gate asks
+  tidegate timeline orders             what happened
+
+When a wave is held, `tidegate status WAVE` tells why and which commands go on.
+
+Credentials, Region and proxies are taken as by any AWS tool: environment, ~/.aws, SSO, roles.
+The console's address is taken from --console or TIDEGATE_CONSOLE_URL.
+
+Exit codes:
+  0  done; watch: the wave is Completed
+  1  failed; watch: the wave was aborted
+  2  wrong input: arguments, settings, or a plan with errors
+  3  there is no such wave, gate or server
+  4  refused: you may not, or it does not fit how the wave stands; nothing was changed
+  5  no answer from the console; a command may or may not have arrived, and can be given again";

@@ -1,0 +1,56 @@
+//! `tidegate apply`: begins a wave, or amends one under way.
+
+use std::path::Path;
+use std::time::Duration;
+
+use crate::client::Applied;
+use crate::command::{check, wait};
+use crate::failure::Failure;
+use crate::settings::Settings;
+use crate::terminal::Terminal;
+
+/// How long a new wave may take to be seen.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Check, send, wait until the wave can be seen.
+///
+/// # Errors
+/// A wrong plan, told in full; or what the console said.
+pub async fn run(file: &Path, settings: &Settings, terminal: &Terminal) -> Result<(), Failure> {
+    let text = check::read(file)?;
+    let plan = check::checked(file, &text, terminal)?;
+    let client = settings.client().await?;
+    let wave = &plan.wave;
+    let before = match client.wave(wave).await {
+        Ok(view) => Some(view),
+        Err(Failure::NotFound(_)) => None,
+        Err(failure) => return Err(failure),
+    };
+    match client.apply(&text).await? {
+        Applied::Accepted => {}
+        Applied::Wrong { error, problems } if problems.is_empty() => {
+            return Err(Failure::Input(error));
+        }
+        Applied::Wrong { problems, .. } => return Err(check::told(file, &problems, terminal)),
+    }
+    if let Some(view) = before {
+        terminal.say(&format!(
+            "The console took the change of wave {wave}, which is in {}; what it comes to stands in \
+             `tidegate timeline {wave}`.",
+            view.summary.phase
+        ));
+        return Ok(());
+    }
+    let Some(view) = wait::until(&client, wave, PATIENCE, |_| true).await? else {
+        return Err(Failure::Failed(format!(
+            "the console took the plan, but wave {wave} cannot be seen after {} seconds: look again \
+             with `tidegate status {wave}`, and if it stays away, at the driver's alarms",
+            PATIENCE.as_secs()
+        )));
+    };
+    terminal.say(&format!(
+        "Wave {wave} is applied. It waits for {}.\nFollow it: tidegate watch {wave}",
+        view.summary.waiting_for
+    ));
+    Ok(())
+}
