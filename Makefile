@@ -1,0 +1,66 @@
+# Tidegate's verbs. Everything is made in .venv/, .sandbox/, build/ and cargo's target directory.
+
+XDG_CACHE_HOME ?= $(HOME)/.cache
+export CARGO_TARGET_DIR ?= $(XDG_CACHE_HOME)/tidegate/target
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
+export PYTHONDONTWRITEBYTECODE = 1
+PYTHON ?= python3
+ARCHITECTURE ?= arm64
+N ?= 100000
+ARGS ?=
+
+# One feature set for every command, or the AWS SDK would be built once for each.
+EVERYTHING := --workspace --all-targets
+
+.DEFAULT_GOAL := help
+.PHONY: help setup build demo sandbox test simulate bench lint templates package clean
+
+help: ## Show this
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  \1\t/' | expand -t 14
+
+setup: .venv/made ## Make the Python environment of the sandbox and the tests
+
+build: ## Build everything for this machine (the first build takes about 12 minutes)
+	cargo build $(EVERYTHING)
+
+demo: setup build ## Run a whole wave on this machine; FAULTS=1 makes things go wrong
+	.venv/bin/python -m sandbox.local.demo $(if $(FAULTS),--faults) $(ARGS)
+
+sandbox: setup build ## Start the local AWS with Tidegate in it; ARGS="--help" for options
+	@.venv/bin/python -m sandbox.local $(ARGS)
+
+test: setup build ## Run all tests: Rust first, then those in the sandbox
+	cargo test --workspace
+	.venv/bin/python -m pytest $(ARGS)
+
+simulate: build ## Simulate N worlds under faults; SEED=… replays one
+	$(CARGO_TARGET_DIR)/debug/simulate $(if $(SEED),--seed $(SEED),--count $(N)) $(ARGS)
+
+bench: setup ## Measure decisions, binaries and calls of MGN
+	cargo build --release $(EVERYTHING)
+	cargo bench --workspace
+	.venv/bin/python -m tests.benches.binaries
+
+lint: ## Check format and lints
+	cargo fmt --all --check
+	cargo clippy $(EVERYTHING) -- --deny warnings
+
+templates: .venv/tools/made ## Check the template, the state machine and the documents
+	infra/check .venv/tools/bin
+
+package: .venv/package/made ## Build the functions for Lambda into build/functions/; ARCHITECTURE=arm64 or x86_64
+	infra/package $(ARCHITECTURE) .venv/package/bin
+
+clean: ## Remove what was made here (not cargo's target directory)
+	rm -rf .venv .sandbox build
+
+.venv/made: requirements.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed: make PYTHON=python3.11 …")'
+	$(PYTHON) -m venv --clear .venv
+	.venv/bin/pip install --quiet --requirement requirements.txt
+	@touch $@
+
+.venv/%/made: requirements-%.txt .venv/made
+	$(PYTHON) -m venv --clear .venv/$*
+	.venv/$*/bin/pip install --quiet --requirement requirements-$*.txt
+	@touch $@

@@ -1,0 +1,45 @@
+"""Whole waves in the sandbox: the real functions, state machine, rules and roles; MGN simulated."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from sandbox.local.layout import binary
+from sandbox.local.mail import Mailbox
+from sandbox.local.sandbox import Options, Sandbox
+
+from .wave import Scene
+
+# Much faster than the demo: nobody watches.
+SPEED = 400.0
+
+
+def servers(scenario: str, count: int = 3) -> list[dict]:
+    """The source servers of one scenario."""
+    return [
+        {"hostname": f"{scenario}{number:02}", "tags": {"scenario": scenario}, "disksGiB": [16], "os": "linux"}
+        for number in range(1, count + 1)
+    ]
+
+
+@pytest.fixture(scope="module")
+def scene(request, tmp_path_factory):
+    """A sandbox for the module. The module says in `SCENARIOS` which scenarios it holds, each with
+    servers of its own, and in `FAULTS` and `SPEED` how the simulator differs from the usual one."""
+    for program in ("mgn-sim", "tidegate", "advance"):
+        assert binary(program).exists(), f"{binary(program)} is not there: run `make build`"
+    directory = tmp_path_factory.mktemp("scene")
+    inventory: Path = directory / "inventory.json"
+    module = request.module
+    inventory.write_text(json.dumps([server for name, count in module.SCENARIOS.items() for server in servers(name, count)]))
+    options = Options(
+        directory=directory / "sandbox",
+        inventory=inventory,
+        speed=getattr(module, "SPEED", SPEED),
+        faults=getattr(module, "FAULTS", []),
+        simulator_arguments=getattr(module, "SIMULATOR", []),
+        quiet=True,
+    )
+    with Sandbox(options) as sandbox:
+        yield Scene(sandbox, Mailbox(sandbox))
