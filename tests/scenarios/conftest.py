@@ -9,7 +9,7 @@ from sandbox.local.layout import binary
 from sandbox.local.mail import Mailbox
 from sandbox.local.sandbox import Options, Sandbox
 
-from .wave import Scene
+from .wave import Scene, until
 
 # Much faster than the demo: nobody watches.
 SPEED = 400.0
@@ -38,8 +38,10 @@ def scene(request, tmp_path_factory):
         inventory=inventory,
         speed=getattr(module, "SPEED", SPEED),
         faults=getattr(module, "FAULTS", []),
-        simulator_arguments=getattr(module, "SIMULATOR", []),
+        simulator_arguments=["--ready", *getattr(module, "SIMULATOR", [])],
         quiet=True,
     )
     with Sandbox(options) as sandbox:
-        yield Scene(sandbox, Mailbox(sandbox))
+        scene = Scene(sandbox, Mailbox(sandbox))
+        until(lambda: len(scene.source_servers("")) == sum(module.SCENARIOS.values()))
+        yield scene

@@ -10,7 +10,7 @@ PHASES = ["Waiting", "Preflight", "Testing", "AwaitingCutover", "CuttingOver", "
 def test_a_driver_stopped_in_each_phase_is_replaced(scene):
     gates = plan("killed")["gates"]
     gates["finalize"]["after_soak"] = "4s"
-    wave = scene.apply(plan("killed", gates=gates))
+    wave = scene.apply(plan("killed", gates=gates, start={"on": "manual"}))
     killed: dict[str, str] = {}
     started = approved = False
 
@@ -37,7 +37,6 @@ def test_a_driver_stopped_in_each_phase_is_replaced(scene):
 
 def test_a_driver_killed_again_and_again_still_finishes(scene):
     wave = scene.apply(plan("pestered"))
-    scene.tidegate("start", "pestered")
     looks = approved = 0
 
     def step(seen: dict) -> bool:

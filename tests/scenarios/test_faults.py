@@ -10,7 +10,6 @@ FAULTS = [fault for fault in DEMO_FAULTS if "app0" not in fault] + ["launch-fail
 
 def test_a_wave_with_lost_events_throttling_and_failures_completes(scene):
     wave = scene.apply(plan("stormy"))
-    scene.tidegate("start", "stormy")
     wave.until_phase("AwaitingCutover", seconds=150)
     wave.approve_by_mail()
     end = wave.until_ended(150)

@@ -11,7 +11,7 @@ SCENARIOS = {"happy": 4, "aborted": 2, "expired": 2, "rejected": 2, "held": 2, "
 
 def test_a_wave_runs_from_ready_to_finalized(scene):
     before = scene.calls()
-    wave = scene.apply(plan("happy"))
+    wave = scene.apply(plan("happy", start={"on": "manual"}))
     wave.until_phase("Waiting")
     scene.tidegate("start", "happy")
     wave.until_phase("AwaitingCutover")
@@ -35,7 +35,6 @@ def test_a_wave_runs_from_ready_to_finalized(scene):
 
 def test_an_aborted_wave_leaves_its_servers_ready_to_be_tested(scene):
     wave = scene.apply(plan("aborted"))
-    scene.tidegate("start", "aborted")
     wave.until_phase("AwaitingCutover")
     scene.tidegate("abort", "aborted")
     end = wave.until_ended()
@@ -56,7 +55,6 @@ def test_a_gate_that_expires_holds_the_wave_and_names_what_releases_it(scene):
     gates = plan("expired")["gates"]
     gates["cutover"]["expires"] = "3s"
     wave = scene.apply(plan("expired", gates=gates))
-    scene.tidegate("start", "expired")
     stale = wave.link()
     hold = wave.until(lambda seen: seen["held"])["hold"]
     assert "expired" in hold["reason"]
@@ -87,7 +85,6 @@ def follow_or_status(link: str) -> int:
 
 def test_a_rejected_cutover_is_not_launched(scene):
     wave = scene.apply(plan("rejected"))
-    scene.tidegate("start", "rejected")
     status, _ = follow(wave.link(), "reject")
     assert status == 200
     wave.until(lambda seen: seen["held"] or seen["ended"])
@@ -98,7 +95,6 @@ def test_a_rejected_cutover_is_not_launched(scene):
 
 def test_a_link_counts_once_and_a_forged_one_never(scene):
     wave = scene.apply(plan("again"))
-    scene.tidegate("start", "again")
     link = wave.link()
     forged = link[:-1] + ("A" if link[-1] != "A" else "B")
     assert follow_or_status(forged) != 200
@@ -112,7 +108,7 @@ def test_a_link_counts_once_and_a_forged_one_never(scene):
 
 
 def test_a_held_wave_starts_nothing_new_until_it_is_resumed(scene):
-    wave = scene.apply(plan("held"))
+    wave = scene.apply(plan("held", start={"on": "manual"}))
     scene.tidegate("hold", "held")
     wave.until(lambda seen: seen["held"])
     scene.tidegate("start", "held")

@@ -15,6 +15,15 @@ from sandbox.local.sandbox import Sandbox
 SECONDS = 90
 
 
+def until(probe, seconds: float = 30):
+    """Polls until the probe returns something."""
+    deadline = time.monotonic() + seconds
+    while not (value := probe()):
+        assert time.monotonic() < deadline, f"it did not happen in {seconds} s"
+        time.sleep(0.1)
+    return value
+
+
 class Refused(Exception):
     """The command line ended with an error."""
 
@@ -76,8 +85,7 @@ class Wave:
         return shown[0] if isinstance(shown, list) else shown
 
     def until(self, what, seconds: float = SECONDS) -> dict:
-        """Polls the status until `what` holds for it; what holds it meanwhile is no surprise to the test
-        only if it asks for `held`."""
+        """Polls the status until `what` is true of it."""
         deadline = time.monotonic() + seconds
         while True:
             seen = self.status()
@@ -143,10 +151,10 @@ class Wave:
 
 
 def plan(scenario: str, **changes) -> dict:
-    """A small plan: one application of all the scenario's servers, started by hand."""
+    """A small plan: one application of all the scenario's servers, started by their replication."""
     return {
         "wave": scenario,
-        "start": {"on": "manual"},
+        "start": {"on": "replication"},
         "gates": {
             "cutover": {"approvers": ["ops@example.com"], "quorum": 1, "expires": "1h"},
             "finalize": {"after_soak": "1s", "automatic": True},

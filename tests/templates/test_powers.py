@@ -24,7 +24,8 @@ Loader.add_multi_constructor(
     else loader.construct_mapping(node, deep=True),
 )
 
-RESOURCES = yaml.load(TEMPLATE.read_text(), Loader)["Resources"]
+CONTENT = yaml.load(TEMPLATE.read_text(), Loader)
+PARAMETERS, RESOURCES = CONTENT["Parameters"], CONTENT["Resources"]
 
 # What each function may do to MGN and SSM, beyond looking. Nothing else may.
 CHANGES = {

@@ -11,6 +11,9 @@ use crate::client::{Client, Order};
 use crate::failure::Failure;
 use crate::terminal::Terminal;
 
+/// What a wave is after a resume.
+const RESUMED: &str = "resumed";
+
 /// Start a wave now.
 ///
 /// # Errors
@@ -77,7 +80,7 @@ pub async fn resume(client: &Client, wave: &WaveId, terminal: &Terminal) -> Resu
     terminal.remark(&format!("Releasing hold {}: {}", hold.id.0, hold.reason));
     client.order(wave, &Order::Resume { hold: hold.id }).await?;
     let released = |view: &WaveView| view.hold.as_ref().is_none_or(|other| other.id != hold.id);
-    settle(client, wave, "resumed", released, terminal).await
+    settle(client, wave, RESUMED, released, terminal).await
 }
 
 /// Leave servers out of a wave.
@@ -163,6 +166,9 @@ async fn settle(
     match wait::until(client, wave, wait::PATIENCE, shows).await? {
         Some(view) if view.ended => {
             terminal.say(&format!("Wave {wave} is {done}: {}.", view.summary.phase));
+        }
+        Some(WaveView { hold: Some(hold), .. }) if done == RESUMED => {
+            terminal.say(&format!("Wave {wave} was resumed and is held again: {}", hold.reason));
         }
         Some(view) => terminal.say(&format!(
             "Wave {wave} is {done}. It is in {} and waits for {}.",

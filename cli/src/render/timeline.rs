@@ -26,7 +26,11 @@ pub fn timeline(entries: &[TimelineEntry], look: &Look) -> String {
 
 /// A principal without its partition and account; `--json` has all of it.
 fn who(by: &str) -> &str {
-    match by.strip_prefix("arn:").map(|arn| arn.splitn(5, ':').last()) {
+    let arn = by.strip_prefix("iam:").unwrap_or(by);
+    match arn
+        .strip_prefix("arn:")
+        .map(|arn| arn.splitn(5, ':').last())
+    {
         Some(Some(principal)) if !principal.is_empty() => principal,
         Some(_) | None => by,
     }

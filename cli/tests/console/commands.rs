@@ -164,6 +164,28 @@ async fn resume_names_the_hold_that_it_saw() {
 }
 
 #[tokio::test]
+async fn a_wave_that_is_held_again_at_once_is_told() {
+    let console = Console::default()
+        .answer(
+            "GET /api/waves/orders",
+            &[(200, view(&held(17))), (200, view(&held(18)))],
+        )
+        .answer(
+            "POST /api/waves/orders/commands",
+            &[(202, json!({ "wave": "orders" }))],
+        );
+    let address = console.serve().await;
+    let (code, output, _) = told(&tidegate(&address, &["resume", "orders"]).await);
+    assert_eq!(
+        (code, output.as_str()),
+        (
+            0,
+            "Wave orders was resumed and is held again: Held by anna: wait."
+        )
+    );
+}
+
+#[tokio::test]
 async fn what_does_not_fit_is_told_without_asking_the_wave() {
     for (arguments, changes, code, sentence) in [
         (

@@ -52,7 +52,11 @@ fn applied() -> Contended {
     };
     run(store.append(&wave, &message)).expect("an append");
     run(store.create(&wave, at(0))).expect("a driver");
-    Contended { store, races: Cell::new(0), tries: Cell::new(0) }
+    Contended {
+        store,
+        races: Cell::new(0),
+        tries: Cell::new(0),
+    }
 }
 
 fn advance(turns: &Contended, generation: u64) -> Result<Response, HandlerError> {
@@ -74,14 +78,22 @@ fn a_plan_becomes_a_wave() {
     turns.store.inspect(|tables| {
         let stored = &tables.waves[&wave_id("orders")];
         assert_eq!(stored.wave.turn, 1);
-        assert!(tables.inbox.values().all(|message| message.drained.is_some()));
+        assert!(
+            tables
+                .inbox
+                .values()
+                .all(|message| message.drained.is_some())
+        );
     });
 }
 
 #[test]
 fn a_wave_that_nobody_applied_is_done_and_not_saved() {
-    let turns =
-        Contended { store: MemoryStore::new(), races: Cell::new(0), tries: Cell::new(0) };
+    let turns = Contended {
+        store: MemoryStore::new(),
+        races: Cell::new(0),
+        tries: Cell::new(0),
+    };
     let response = advance(&turns, 1).expect("it decides");
     assert_eq!((response.next, response.turn), (Step::Done, 0));
     assert_eq!(turns.tries.get(), 0);
@@ -109,7 +121,10 @@ fn what_changed_meanwhile_is_decided_again() {
 fn what_changes_each_time_is_left_to_the_state_machine() {
     let turns = applied();
     turns.races.set(100);
-    assert_eq!(advance(&turns, 1).expect_err("never saved").name(), "Retryable");
+    assert_eq!(
+        advance(&turns, 1).expect_err("never saved").name(),
+        "Retryable"
+    );
     assert_eq!(turns.tries.get(), 5);
 }
 
@@ -120,14 +135,17 @@ fn the_payloads_are_what_the_state_machine_expects() {
     )
     .expect("unknown fields are tolerated");
     assert_eq!((request.generation, request.wakes), (2, 7));
-    let response = serde_json::to_value(advance(&applied(), 1).expect("it decides"))
-        .expect("it is JSON");
+    let response =
+        serde_json::to_value(advance(&applied(), 1).expect("it decides")).expect("it is JSON");
     for member in ["turn", "next", "effects", "settle_seconds", "wake_at"] {
         assert!(!response[member].is_null(), "{member}");
     }
-    for (step, name) in
-        [(Step::Act, "act"), (Step::Park, "park"), (Step::Renew, "renew"), (Step::Done, "done")]
-    {
+    for (step, name) in [
+        (Step::Act, "act"),
+        (Step::Park, "park"),
+        (Step::Renew, "renew"),
+        (Step::Done, "done"),
+    ] {
         assert_eq!(serde_json::to_value(step).expect("it is JSON"), name);
     }
 }

@@ -11,7 +11,9 @@ use tidegate_world::contract::fixtures::{job_id, server_id};
 use tidegate_world::fakes::{FakeMgn, Fate, FixedClock, Planned, run};
 
 fn servers() -> Vec<ServerId> {
-    (1..=3).map(|number| server_id("finalize", number)).collect()
+    (1..=3)
+        .map(|number| server_id("finalize", number))
+        .collect()
 }
 
 struct Test {
@@ -23,7 +25,10 @@ struct Test {
 impl Test {
     /// Three servers whose cutovers by job 1 were validated.
     fn new() -> Self {
-        let validated = servers().into_iter().map(|server| (server, job_id(1))).collect();
+        let validated = servers()
+            .into_iter()
+            .map(|server| (server, job_id(1)))
+            .collect();
         let mgn = FakeMgn::with(&servers(), LifeCycle::CuttingOver);
         for server in servers() {
             mgn.change(&server, |server| server.last_cutover = Some(job_id(1)));
@@ -37,13 +42,25 @@ impl Test {
 
     fn handle(&self) -> Result<Response, HandlerError> {
         let (store, mgn) = (&self.planned.store, &self.mgn);
-        let ports = finalize::Ports { effects: store, finalizes: mgn, mgn, clock: &self.clock };
-        run(finalize::handle(self.planned.request.clone(), &ports, self.clock.deadline()))
+        let ports = finalize::Ports {
+            effects: store,
+            finalizes: mgn,
+            mgn,
+            clock: &self.clock,
+        };
+        run(finalize::handle(
+            self.planned.request.clone(),
+            &ports,
+            self.clock.deadline(),
+        ))
     }
 
     fn refusals(&self) -> Option<BTreeMap<ServerId, Refusal>> {
         match self.planned.status() {
-            EffectStatus::Answered { outcome: Outcome::Servers(refusals), .. } => Some(refusals),
+            EffectStatus::Answered {
+                outcome: Outcome::Servers(refusals),
+                ..
+            } => Some(refusals),
             _ => None,
         }
     }
@@ -61,12 +78,19 @@ fn validated_servers_are_finalized() {
 fn a_server_that_was_cut_over_again_is_not_finalized() {
     let test = Test::new();
     let ids = servers();
-    test.mgn.change(&ids[0], |server| server.last_cutover = Some(job_id(2)));
-    test.mgn.change(&ids[1], |server| server.life_cycle = LifeCycle::ReadyForCutover);
+    test.mgn
+        .change(&ids[0], |server| server.last_cutover = Some(job_id(2)));
+    test.mgn.change(&ids[1], |server| {
+        server.life_cycle = LifeCycle::ReadyForCutover
+    });
     test.handle().expect("it is answered");
     let refusals = test.refusals().expect("it is answered");
     assert_eq!(refusals.keys().collect::<Vec<_>>(), [&ids[0], &ids[1]]);
-    assert!(refusals.values().all(|refusal| refusal.kind == RefusalKind::Guard));
+    assert!(
+        refusals
+            .values()
+            .all(|refusal| refusal.kind == RefusalKind::Guard)
+    );
     assert_eq!(test.mgn.calls(), [format!("FinalizeCutover {}", ids[2])]);
 }
 
@@ -74,17 +98,28 @@ fn a_server_that_was_cut_over_again_is_not_finalized() {
 fn a_server_that_is_finalized_already_is_done_if_it_is_the_same_cutover() {
     let test = Test::new();
     let ids = servers();
-    test.mgn.change(&ids[0], |server| server.life_cycle = LifeCycle::Cutover);
+    test.mgn
+        .change(&ids[0], |server| server.life_cycle = LifeCycle::Cutover);
     test.mgn.change(&ids[1], |server| {
         server.life_cycle = LifeCycle::Cutover;
         server.last_cutover = Some(job_id(2));
     });
     test.mgn.servers.borrow_mut().remove(&ids[2]);
     test.handle().expect("it is answered");
-    let kinds: Vec<_> = test.refusals().expect("it is answered").into_iter().collect();
+    let kinds: Vec<_> = test
+        .refusals()
+        .expect("it is answered")
+        .into_iter()
+        .collect();
     assert_eq!(kinds.len(), 2);
-    assert_eq!((&kinds[0].0, kinds[0].1.kind), (&ids[1], RefusalKind::Guard));
-    assert_eq!((&kinds[1].0, kinds[1].1.kind), (&ids[2], RefusalKind::NotFound));
+    assert_eq!(
+        (&kinds[0].0, kinds[0].1.kind),
+        (&ids[1], RefusalKind::Guard)
+    );
+    assert_eq!(
+        (&kinds[1].0, kinds[1].1.kind),
+        (&ids[2], RefusalKind::NotFound)
+    );
     assert!(test.mgn.calls().is_empty());
 }
 
@@ -92,7 +127,10 @@ fn a_server_that_is_finalized_already_is_done_if_it_is_the_same_cutover() {
 fn nothing_is_finalized_unread() {
     let test = Test::new();
     *test.mgn.down.borrow_mut() = Some(ReadError::Failed("down".to_owned()));
-    assert_eq!(test.handle().expect_err("it cannot look").name(), "Retryable");
+    assert_eq!(
+        test.handle().expect_err("it cannot look").name(),
+        "Retryable"
+    );
     assert!(test.mgn.calls().is_empty());
 }
 
@@ -115,5 +153,8 @@ fn what_nobody_knows_is_taken_up_again_and_only_the_rest_is_done() {
     assert_eq!(test.refusals(), Some(BTreeMap::new()));
     let ids = servers();
     let call = |id: &ServerId| format!("FinalizeCutover {id}");
-    assert_eq!(test.mgn.calls(), [call(&ids[0]), call(&ids[1]), call(&ids[1]), call(&ids[2])]);
+    assert_eq!(
+        test.mgn.calls(),
+        [call(&ids[0]), call(&ids[1]), call(&ids[1]), call(&ids[2])]
+    );
 }

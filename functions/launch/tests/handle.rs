@@ -33,8 +33,17 @@ impl Test {
 
     fn launch(&self) -> Result<Response, HandlerError> {
         let (store, mgn) = (&self.planned.store, &self.mgn);
-        let ports = launch::Ports { effects: store, launches: mgn, mgn, clock: &self.clock };
-        run(launch::handle(self.planned.request.clone(), &ports, self.clock.deadline()))
+        let ports = launch::Ports {
+            effects: store,
+            launches: mgn,
+            mgn,
+            clock: &self.clock,
+        };
+        run(launch::handle(
+            self.planned.request.clone(),
+            &ports,
+            self.clock.deadline(),
+        ))
     }
 
     /// Whoever claimed the effect is dead for certain.
@@ -65,8 +74,17 @@ fn start_test() -> Task {
 fn a_job_is_started_and_tagged() {
     for (task, call) in [
         (start_test(), "StartTest"),
-        (Task::StartCutover { servers: servers(), not_after: None }, "StartCutover"),
-        (Task::TerminateTests { servers: servers() }, "TerminateTargetInstances"),
+        (
+            Task::StartCutover {
+                servers: servers(),
+                not_after: None,
+            },
+            "StartCutover",
+        ),
+        (
+            Task::TerminateTests { servers: servers() },
+            "TerminateTargetInstances",
+        ),
     ] {
         let test = Test::new(task);
         test.launch().expect("it is done");
@@ -133,7 +151,8 @@ fn a_foreign_launch_does_not_hide_the_job() {
     test.launch().expect_err("nobody knows");
     *test.mgn.down.borrow_mut() = None;
     for server in servers() {
-        test.mgn.change(&server, |server| server.last_test = Some(job_id(99)));
+        test.mgn
+            .change(&server, |server| server.last_test = Some(job_id(99)));
     }
     test.take_over();
     test.launch().expect("it is found");
@@ -147,7 +166,10 @@ fn nothing_is_called_while_nobody_can_look() {
     test.launch().expect_err("nobody knows");
     test.take_over();
     *test.mgn.down.borrow_mut() = Some(ReadError::Failed("down".to_owned()));
-    assert_eq!(test.launch().expect_err("it cannot look").name(), "Retryable");
+    assert_eq!(
+        test.launch().expect_err("it cannot look").name(),
+        "Retryable"
+    );
     assert_eq!(test.mgn.calls().len(), 1);
 }
 
@@ -164,15 +186,27 @@ fn a_refusal_is_an_answer() {
 
 #[test]
 fn a_cutover_of_a_server_that_lags_again_is_refused_by_our_own_guard() {
-    let test = Test::new(Task::StartCutover { servers: servers(), not_after: None });
-    test.mgn.change(&servers()[1], |server| server.replication.backlog_bytes = 1);
+    let test = Test::new(Task::StartCutover {
+        servers: servers(),
+        not_after: None,
+    });
+    test.mgn
+        .change(&servers()[1], |server| server.replication.backlog_bytes = 1);
     test.launch().expect("it is answered");
     let Some(Outcome::Refused(refusal)) = test.answered() else {
         panic!("{:?}", test.answered());
     };
     assert_eq!(refusal.kind, RefusalKind::Guard);
-    assert!(refusal.message.contains(servers()[1].as_str()), "{}", refusal.message);
-    assert!(!refusal.message.contains(servers()[0].as_str()), "{}", refusal.message);
+    assert!(
+        refusal.message.contains(servers()[1].as_str()),
+        "{}",
+        refusal.message
+    );
+    assert!(
+        !refusal.message.contains(servers()[0].as_str()),
+        "{}",
+        refusal.message
+    );
     assert!(test.mgn.calls().is_empty());
 }
 
@@ -182,15 +216,26 @@ fn no_call_is_begun_that_could_outlive_the_deadline() {
     let (store, mgn) = (&test.planned.store, &test.mgn);
     let until = test.clock.deadline();
     test.clock.pass(50);
-    let ports = launch::Ports { effects: store, launches: mgn, mgn, clock: &test.clock };
+    let ports = launch::Ports {
+        effects: store,
+        launches: mgn,
+        mgn,
+        clock: &test.clock,
+    };
     run(launch::handle(test.planned.request.clone(), &ports, until)).expect("it gives up");
     assert!(test.mgn.calls().is_empty());
-    assert!(matches!(test.planned.status(), EffectStatus::Claimed { .. }));
+    assert!(matches!(
+        test.planned.status(),
+        EffectStatus::Claimed { .. }
+    ));
 }
 
 #[test]
 fn another_functions_effect_is_a_permanent_error() {
     let test = Test::new(Task::Release { servers: servers() });
-    assert_eq!(test.launch().expect_err("it is prepare's").name(), "Permanent");
+    assert_eq!(
+        test.launch().expect_err("it is prepare's").name(),
+        "Permanent"
+    );
     assert!(test.mgn.calls().is_empty());
 }

@@ -2,9 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use tidegate_domain::effect::{
-    EffectStatus, LifeCycleTarget, Outcome, Refusal, RefusalKind, Task,
-};
+use tidegate_domain::effect::{EffectStatus, LifeCycleTarget, Outcome, Refusal, RefusalKind, Task};
 use tidegate_domain::id::ServerId;
 use tidegate_domain::observation::LifeCycle;
 use tidegate_ports::act::Response;
@@ -13,7 +11,9 @@ use tidegate_world::contract::fixtures::server_id;
 use tidegate_world::fakes::{FakeMgn, Fate, FixedClock, Planned, run};
 
 fn servers() -> Vec<ServerId> {
-    (1..=3).map(|number| server_id("lifecycle", number)).collect()
+    (1..=3)
+        .map(|number| server_id("lifecycle", number))
+        .collect()
 }
 
 struct Test {
@@ -40,13 +40,25 @@ impl Test {
 
     fn handle(&self) -> Result<Response, HandlerError> {
         let (store, mgn) = (&self.planned.store, &self.mgn);
-        let ports = lifecycle::Ports { effects: store, life_cycles: mgn, mgn, clock: &self.clock };
-        run(lifecycle::handle(self.planned.request.clone(), &ports, self.clock.deadline()))
+        let ports = lifecycle::Ports {
+            effects: store,
+            life_cycles: mgn,
+            mgn,
+            clock: &self.clock,
+        };
+        run(lifecycle::handle(
+            self.planned.request.clone(),
+            &ports,
+            self.clock.deadline(),
+        ))
     }
 
     fn refusals(&self) -> Option<BTreeMap<ServerId, Refusal>> {
         match self.planned.status() {
-            EffectStatus::Answered { outcome: Outcome::Servers(refusals), .. } => Some(refusals),
+            EffectStatus::Answered {
+                outcome: Outcome::Servers(refusals),
+                ..
+            } => Some(refusals),
             _ => None,
         }
     }
@@ -58,13 +70,19 @@ fn every_server_is_changed() {
     test.handle().expect("it is done");
     assert_eq!(test.refusals(), Some(BTreeMap::new()));
     let servers = test.mgn.servers.borrow();
-    assert!(servers.values().all(|server| server.life_cycle == LifeCycle::ReadyForCutover));
+    assert!(
+        servers
+            .values()
+            .all(|server| server.life_cycle == LifeCycle::ReadyForCutover)
+    );
 }
 
 #[test]
 fn a_refused_server_does_not_keep_the_others() {
     let test = Test::accept();
-    test.mgn.script.next(&[Fate::Done, Fate::Refused(RefusalKind::Conflict)]);
+    test.mgn
+        .script
+        .next(&[Fate::Done, Fate::Refused(RefusalKind::Conflict)]);
     test.handle().expect("it is answered");
     let refusals = test.refusals().expect("it is answered");
     assert_eq!(refusals.keys().collect::<Vec<_>>(), [&servers()[1]]);
@@ -74,8 +92,12 @@ fn a_refused_server_does_not_keep_the_others() {
 #[test]
 fn a_conflict_about_a_server_that_is_there_already_is_no_refusal() {
     let test = Test::accept();
-    test.mgn.change(&servers()[0], |server| server.life_cycle = LifeCycle::ReadyForCutover);
-    test.mgn.script.next(&[Fate::Refused(RefusalKind::Conflict)]);
+    test.mgn.change(&servers()[0], |server| {
+        server.life_cycle = LifeCycle::ReadyForCutover
+    });
+    test.mgn
+        .script
+        .next(&[Fate::Refused(RefusalKind::Conflict)]);
     test.handle().expect("it is answered");
     assert_eq!(test.refusals(), Some(BTreeMap::new()));
 }
@@ -102,7 +124,12 @@ fn what_nobody_knows_is_taken_up_again_and_only_the_rest_is_done() {
     let ids = servers();
     assert_eq!(
         test.mgn.calls(),
-        [wanted(&ids[0]), wanted(&ids[1]), wanted(&ids[1]), wanted(&ids[2])]
+        [
+            wanted(&ids[0]),
+            wanted(&ids[1]),
+            wanted(&ids[1]),
+            wanted(&ids[2])
+        ]
     );
 }
 
@@ -120,7 +147,9 @@ fn a_second_try_that_cannot_look_calls_nothing() {
 #[test]
 fn stalled_replications_are_retried() {
     let test = Test::new(Task::RetryReplication { servers: servers() });
-    test.mgn.script.next(&[Fate::Refused(RefusalKind::Conflict)]);
+    test.mgn
+        .script
+        .next(&[Fate::Refused(RefusalKind::Conflict)]);
     test.handle().expect("it is answered");
     let refusals = test.refusals().expect("it is answered");
     assert_eq!(refusals.keys().collect::<Vec<_>>(), [&servers()[0]]);
@@ -130,6 +159,9 @@ fn stalled_replications_are_retried() {
 #[test]
 fn another_functions_effect_is_a_permanent_error() {
     let test = Test::new(Task::StartTest { servers: servers() });
-    assert_eq!(test.handle().expect_err("it is launch's").name(), "Permanent");
+    assert_eq!(
+        test.handle().expect_err("it is launch's").name(),
+        "Permanent"
+    );
     assert!(test.mgn.calls().is_empty());
 }

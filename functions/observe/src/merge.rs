@@ -7,13 +7,11 @@ use std::collections::BTreeMap;
 
 use tidegate_domain::decide::Interest;
 use tidegate_domain::id::{CommandId, InstanceId, JobId, NodeId, ServerId};
-use tidegate_domain::observation::{
-    CommandStatus, InstanceSeen, JobSeen, LaunchStatus, ServerSeen,
-};
+use tidegate_domain::observation::{CommandStatus, InstanceSeen, JobSeen, ServerSeen};
 use tidegate_domain::server::{Server, Stage};
 use tidegate_ports::observations::Known;
 
-use crate::read::{Round, needs_log};
+use crate::read::{Round, needs_log, part_of};
 
 /// The latest observation of every server.
 pub(crate) fn merge(
@@ -101,7 +99,7 @@ fn job(server: &ServerSeen, wanted: &[&JobId], round: &Round) -> Option<JobSeen>
         return before();
     };
     let part = read.servers.iter().find(|part| part.id == server.id);
-    let launch = part.map_or(LaunchStatus::Unknown, |part| part.launch);
+    let launch = part_of(read, &server.id);
     let log = round.logs.get(id);
     if log.is_none() && needs_log(read.completed, launch) {
         return before();

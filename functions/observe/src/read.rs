@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use futures::StreamExt;
 use jiff::{SignedDuration, Timestamp};
 use tidegate_domain::decide::{Interest, picks};
-use tidegate_domain::id::{CommandId, InstanceId, JobId, NodeId};
+use tidegate_domain::id::{CommandId, InstanceId, JobId, NodeId, ServerId};
 use tidegate_domain::observation::{
     AccountJob, AccountJobs, Answer, CommandStatus, InstanceSeen, LaunchStatus, ServerSeen,
 };
@@ -188,11 +188,20 @@ pub(crate) fn needs_log(completed: bool, launch: LaunchStatus) -> bool {
 }
 
 fn log_matters(job: &Job, interest: &Interest) -> bool {
-    let waiting = interest.jobs.get(&job.id);
-    job.servers.iter().any(|part| {
-        waiting.is_some_and(|servers| servers.contains(&part.id))
-            && needs_log(job.completed, part.launch)
-    })
+    let waiting = interest
+        .jobs
+        .get(&job.id)
+        .map(Vec::as_slice)
+        .unwrap_or_default();
+    waiting
+        .iter()
+        .any(|server| needs_log(job.completed, part_of(job, server)))
+}
+
+/// How a server fares in a job. A job that does not name it has not said.
+pub(crate) fn part_of(job: &Job, server: &ServerId) -> LaunchStatus {
+    let part = job.servers.iter().find(|part| part.id == *server);
+    part.map_or(LaunchStatus::Unknown, |part| part.launch)
 }
 
 fn account_job(job: Job) -> AccountJob {

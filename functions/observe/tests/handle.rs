@@ -38,17 +38,30 @@ impl Test {
         draft.wave.phase = phase;
         draft.wave.claims = Claims::Held;
         for application in &mut draft.wave.plan.applications {
-            application.quiesce = Some(Quiesce { stop: document(), start: None });
+            application.quiesce = Some(Quiesce {
+                stop: document(),
+                start: None,
+            });
             application.validate = vec![document()];
         }
         draft.servers = servers("observe", stages.len());
         for (server, stage) in draft.servers.iter_mut().zip(stages) {
             server.stage = stage;
         }
-        let ids: Vec<ServerId> = draft.servers.iter().map(|server| server.id.clone()).collect();
+        let ids: Vec<ServerId> = draft
+            .servers
+            .iter()
+            .map(|server| server.id.clone())
+            .collect();
         run(Turns::save(&store, &draft.turn())).expect("a turn");
         let mgn = FakeMgn::with(&ids, LifeCycle::Testing);
-        Self { store, mgn, ssm: FakeSsm::default(), clock: FixedClock::default(), servers: ids }
+        Self {
+            store,
+            mgn,
+            ssm: FakeSsm::default(),
+            clock: FixedClock::default(),
+            servers: ids,
+        }
     }
 
     fn one(stage: Stage) -> Self {
@@ -64,14 +77,23 @@ impl Test {
             instances: &self.mgn,
             clock: &self.clock,
         };
-        let request = Request { wave: wave_id("orders"), generation, execution: String::new() };
-        run(observe::handle(request, &ports, SignedDuration::from_secs(180)))
+        let request = Request {
+            wave: wave_id("orders"),
+            generation,
+            execution: String::new(),
+        };
+        run(observe::handle(
+            request,
+            &ports,
+            SignedDuration::from_secs(180),
+        ))
     }
 
     fn seen(&self) -> (WaveSeen, BTreeMap<ServerId, ServerSeen>) {
         self.clock.pass(1);
         self.observe(1).expect("it observes");
-        self.store.inspect(|tables| tables.seen[&wave_id("orders")].clone())
+        self.store
+            .inspect(|tables| tables.seen[&wave_id("orders")].clone())
     }
 
     /// What is seen of the first server.
@@ -85,7 +107,12 @@ impl Test {
             launch,
             instance: (launch == LaunchStatus::Launched).then(instance_id),
         }];
-        *self.mgn.jobs.borrow_mut() = vec![Job { id: job_id(1), completed, effect: None, servers }];
+        *self.mgn.jobs.borrow_mut() = vec![Job {
+            id: job_id(1),
+            completed,
+            effect: None,
+            servers,
+        }];
     }
 }
 
@@ -106,18 +133,28 @@ fn node(text: &str) -> NodeId {
 }
 
 fn launch(job: JobId) -> Launch {
-    Launch { job, instance: instance_id(), requested_at: at(0) }
+    Launch {
+        job,
+        instance: instance_id(),
+        requested_at: at(0),
+    }
 }
 
 fn launching() -> Stage {
     Stage::Launching {
         purpose: Purpose::Test,
-        step: JobStep::Running { job: job_id(1), since: at(0) },
+        step: JobStep::Running {
+            job: job_id(1),
+            since: at(0),
+        },
     }
 }
 
 fn validating() -> Stage {
-    let step = RunStep::Running { command: command_id("command-1"), since: at(0) };
+    let step = RunStep::Running {
+        command: command_id("command-1"),
+        since: at(0),
+    };
     Stage::Validating {
         purpose: Purpose::Test,
         launch: launch(job_id(1)),
@@ -127,8 +164,13 @@ fn validating() -> Stage {
 }
 
 fn quiescing() -> Stage {
-    let step = RunStep::Running { command: command_id("command-1"), since: at(0) };
-    Stage::Quiescing { run: Run { tries: 1, step } }
+    let step = RunStep::Running {
+        command: command_id("command-1"),
+        since: at(0),
+    };
+    Stage::Quiescing {
+        run: Run { tries: 1, step },
+    }
 }
 
 #[test]
@@ -145,8 +187,16 @@ fn a_wave_without_a_decision_is_only_noted_to_be_at_work() {
         instances: &test.mgn,
         clock: &test.clock,
     };
-    let request = Request { wave: other.clone(), generation: 1, execution: String::new() };
-    let response = run(observe::handle(request, &ports, SignedDuration::from_secs(180)));
+    let request = Request {
+        wave: other.clone(),
+        generation: 1,
+        execution: String::new(),
+    };
+    let response = run(observe::handle(
+        request,
+        &ports,
+        SignedDuration::from_secs(180),
+    ));
     assert_eq!(response.expect("it observes"), Response { wakes: 1 });
     store.inspect(|tables| {
         assert_eq!(tables.drivers[&other].driver.wake_at, Some(at(180)));
@@ -170,10 +220,16 @@ fn a_job_and_what_its_log_says_are_seen() {
     let test = Test::one(launching());
     test.job(false, LaunchStatus::InProgress);
     let job = test.first().job.expect("its job");
-    assert_eq!((job.launch, job.completed), (LaunchStatus::InProgress, false));
+    assert_eq!(
+        (job.launch, job.completed),
+        (LaunchStatus::InProgress, false)
+    );
 
     test.job(false, LaunchStatus::Launched);
-    let log = JobLog { previous_snapshot: test.servers.clone(), skipped: Vec::new() };
+    let log = JobLog {
+        previous_snapshot: test.servers.clone(),
+        skipped: Vec::new(),
+    };
     test.mgn.logs.borrow_mut().insert(job_id(1), log);
     let job = test.first().job.expect("its job");
     assert_eq!(job.instance, Some(instance_id()));
@@ -187,8 +243,14 @@ fn a_launch_is_not_believed_before_its_log_was_read() {
     test.first();
     test.job(true, LaunchStatus::Launched);
     let (round, seen) = test.seen();
-    let job = seen[&test.servers[0]].job.clone().expect("its job as it was");
-    assert_eq!((job.launch, job.completed), (LaunchStatus::InProgress, false));
+    let job = seen[&test.servers[0]]
+        .job
+        .clone()
+        .expect("its job as it was");
+    assert_eq!(
+        (job.launch, job.completed),
+        (LaunchStatus::InProgress, false)
+    );
     assert!(matches!(round.mgn, Answer::Failed(_)));
 }
 
@@ -197,10 +259,17 @@ fn a_server_that_its_completed_job_does_not_name_was_not_launched() {
     let test = Test::one(launching());
     test.mgn.logs.borrow_mut().insert(
         job_id(1),
-        JobLog { previous_snapshot: Vec::new(), skipped: Vec::new() },
+        JobLog {
+            previous_snapshot: Vec::new(),
+            skipped: Vec::new(),
+        },
     );
-    *test.mgn.jobs.borrow_mut() =
-        vec![Job { id: job_id(1), completed: true, effect: None, servers: Vec::new() }];
+    *test.mgn.jobs.borrow_mut() = vec![Job {
+        id: job_id(1),
+        completed: true,
+        effect: None,
+        servers: Vec::new(),
+    }];
     let job = test.first().job.expect("its job");
     assert_eq!((job.launch, job.completed), (LaunchStatus::Unknown, true));
 }
@@ -210,9 +279,15 @@ fn what_a_service_does_not_answer_stays_as_it_was() {
     let test = Test::one(launching());
     let (before, _) = (test.first(), test.clock.pass(60));
     for (error, answer) in [
-        (ReadError::Failed("down".to_owned()), Answer::Failed("down".to_owned())),
+        (
+            ReadError::Failed("down".to_owned()),
+            Answer::Failed("down".to_owned()),
+        ),
         (ReadError::Uninitialized, Answer::Uninitialized),
-        (ReadError::Denied("no".to_owned()), Answer::Denied("no".to_owned())),
+        (
+            ReadError::Denied("no".to_owned()),
+            Answer::Denied("no".to_owned()),
+        ),
     ] {
         *test.mgn.down.borrow_mut() = Some(error);
         let (round, seen) = test.seen();
@@ -226,6 +301,7 @@ fn a_server_that_mgn_does_not_know_any_more_is_not_made_up() {
     let test = Test::one(launching());
     test.first();
     test.mgn.servers.borrow_mut().clear();
+    test.clock.pass(600);
     assert!(test.seen().1.is_empty());
 }
 
@@ -244,10 +320,16 @@ fn an_instance_is_seen_with_its_checks_and_whether_ssm_reaches_it() {
         checks: StatusChecks::Passed,
         managed: false,
     };
-    test.mgn.instances.borrow_mut().insert(instance_id(), booting.clone());
+    test.mgn
+        .instances
+        .borrow_mut()
+        .insert(instance_id(), booting.clone());
     assert_eq!(test.first().instance, Some(booting.clone()));
     test.ssm.managed.borrow_mut().insert(instance_id());
-    let managed = InstanceSeen { managed: true, ..booting };
+    let managed = InstanceSeen {
+        managed: true,
+        ..booting
+    };
     assert_eq!(test.first().instance, Some(managed.clone()));
 
     *test.ssm.down.borrow_mut() = Some(ReadError::Failed("down".to_owned()));
@@ -273,26 +355,33 @@ fn a_command_is_seen_on_the_servers_own_node() {
         command_id("command-1"),
         status("i-0000000000000000a", "i-0000000000000000b"),
     );
-    assert_eq!(test.first().commands[&command_id("command-1")], CommandStatus::Succeeded);
+    assert_eq!(
+        test.first().commands[&command_id("command-1")],
+        CommandStatus::Succeeded
+    );
 }
 
 #[test]
 fn a_source_is_found_by_its_name_and_only_if_there_is_one() {
-    let mut test = Test::one(quiescing());
-    test.mgn.change(&test.servers[0], |server| {
-        server.hostname = "db0000".to_owned();
-        server.fqdn = "db0000.corp.example.com".to_owned();
-    });
     for (nodes, expected) in [
         (vec![("mi-1", "DB0000")], Some("mi-1")),
         (vec![("mi-1", "db0000.other.example.com")], Some("mi-1")),
-        (vec![("mi-1", "db0000.other.example.com"), ("mi-2", "db0000")], Some("mi-2")),
+        (
+            vec![("mi-1", "db0000.other.example.com"), ("mi-2", "db0000")],
+            Some("mi-2"),
+        ),
         (vec![("mi-1", "db0000"), ("mi-2", "DB0000")], None),
         (vec![("mi-1", "db0001")], None),
         (vec![], None),
     ] {
-        test.ssm = FakeSsm::default();
-        let named = nodes.iter().map(|(id, name)| (node(id), (*name).to_owned()));
+        let test = Test::one(quiescing());
+        test.mgn.change(&test.servers[0], |server| {
+            server.hostname = "db0000".to_owned();
+            server.fqdn = "db0000.corp.example.com".to_owned();
+        });
+        let named = nodes
+            .iter()
+            .map(|(id, name)| (node(id), (*name).to_owned()));
         test.ssm.nodes.borrow_mut().extend(named);
         assert_eq!(test.first().node, expected.map(node), "{nodes:?}");
     }
@@ -305,7 +394,10 @@ fn what_is_of_no_interest_any_more_is_dropped() {
     let loaded = run(test.store.load(&wave_id("orders"))).expect("a read");
     let mut draft = Draft::next(&wave_id("orders"), loaded, at(0));
     for server in &mut draft.servers {
-        *server = Server { stage: Stage::Replicating, ..server.clone() };
+        *server = Server {
+            stage: Stage::Replicating,
+            ..server.clone()
+        };
     }
     run(Turns::save(&test.store, &draft.turn())).expect("a turn");
     let seen = test.first();

@@ -41,7 +41,11 @@ impl Test {
             configurations: &self.mgn,
             clock: &self.clock,
         };
-        run(prepare::handle(self.planned.request.clone(), &ports, self.clock.deadline()))
+        run(prepare::handle(
+            self.planned.request.clone(),
+            &ports,
+            self.clock.deadline(),
+        ))
     }
 
     fn outcome(&self) -> Outcome {
@@ -54,8 +58,13 @@ impl Test {
 }
 
 fn preflight() -> Task {
-    let documents = ["Tidegate-CheckPort", "Tidegate-CheckDisk"].map(str::to_owned).to_vec();
-    Task::Preflight { documents, servers: servers() }
+    let documents = ["Tidegate-CheckPort", "Tidegate-CheckDisk"]
+        .map(str::to_owned)
+        .to_vec();
+    Task::Preflight {
+        documents,
+        servers: servers(),
+    }
 }
 
 #[test]
@@ -63,7 +72,10 @@ fn servers_are_claimed_and_the_owners_of_others_are_named() {
     let test = Test::new(Task::Claim { servers: servers() });
     let other = wave_id("billing");
     run(Claims::claim(&test.planned.store, &servers()[1], &other)).expect("a claim");
-    assert_eq!(test.outcome(), Outcome::Claimed(BTreeMap::from([(servers()[1].clone(), other)])));
+    assert_eq!(
+        test.outcome(),
+        Outcome::Claimed(BTreeMap::from([(servers()[1].clone(), other)]))
+    );
     let owner = run(test.planned.store.owner(&servers()[2])).expect("a read");
     assert_eq!(owner.as_ref(), Some(&test.planned.request.wave));
 }
@@ -75,16 +87,28 @@ fn only_own_servers_are_released() {
     run(Claims::claim(&test.planned.store, &servers()[0], &ours)).expect("a claim");
     run(Claims::claim(&test.planned.store, &servers()[1], &other)).expect("a claim");
     assert_eq!(test.outcome(), Outcome::Done);
-    assert_eq!(run(test.planned.store.owner(&servers()[0])).expect("a read"), None);
-    assert_eq!(run(test.planned.store.owner(&servers()[1])).expect("a read"), Some(other));
+    assert_eq!(
+        run(test.planned.store.owner(&servers()[0])).expect("a read"),
+        None
+    );
+    assert_eq!(
+        run(test.planned.store.owner(&servers()[1])).expect("a read"),
+        Some(other)
+    );
 }
 
 #[test]
 fn preflight_names_every_problem_at_once() {
     let test = Test::new(preflight());
-    test.ssm.documents.borrow_mut().insert("Tidegate-CheckDisk".to_owned());
+    test.ssm
+        .documents
+        .borrow_mut()
+        .insert("Tidegate-CheckDisk".to_owned());
     let problem = vec!["no subnet".to_owned()];
-    test.mgn.problems.borrow_mut().insert(servers()[2].clone(), problem);
+    test.mgn
+        .problems
+        .borrow_mut()
+        .insert(servers()[2].clone(), problem);
     assert_eq!(
         test.outcome(),
         Outcome::Problems(vec![

@@ -45,12 +45,19 @@ impl Test {
             references: store,
             clock: &self.clock,
         };
-        run(validate::handle(self.planned.request.clone(), &ports, self.clock.deadline()))
+        run(validate::handle(
+            self.planned.request.clone(),
+            &ports,
+            self.clock.deadline(),
+        ))
     }
 
     fn command(&self) -> Option<CommandId> {
         match self.planned.status() {
-            EffectStatus::Answered { outcome: Outcome::Command(command), .. } => Some(command),
+            EffectStatus::Answered {
+                outcome: Outcome::Command(command),
+                ..
+            } => Some(command),
             _ => None,
         }
     }

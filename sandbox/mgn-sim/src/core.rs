@@ -20,6 +20,7 @@ mod applications;
 mod connectors;
 pub(crate) mod instance;
 pub(crate) mod job;
+mod job_end;
 mod launch;
 mod launch_config;
 mod lifecycle;

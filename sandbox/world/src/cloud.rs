@@ -127,7 +127,10 @@ impl Cloud {
     pub fn running(&self, wave: &WaveId) -> Vec<String> {
         let executions = self.executions.borrow();
         let of_wave = executions.values().filter(|e| e.wave == *wave);
-        of_wave.filter(|e| e.status == Status::Running).map(|e| e.name.clone()).collect()
+        of_wave
+            .filter(|e| e.status == Status::Running)
+            .map(|e| e.name.clone())
+            .collect()
     }
 
     /// SendTaskSuccess by the console.

@@ -54,9 +54,10 @@ impl Script {
     pub fn play<T>(&self, call: impl FnOnce() -> T) -> Result<T, CallError> {
         match self.0.borrow_mut().pop_front().unwrap_or(Fate::Done) {
             Fate::Done => Ok(call()),
-            Fate::Refused(kind) => {
-                Err(CallError::Refused(Refusal { kind, message: format!("{kind:?}") }))
-            }
+            Fate::Refused(kind) => Err(CallError::Refused(Refusal {
+                kind,
+                message: format!("{kind:?}"),
+            })),
             Fate::Fails => Err(CallError::Unknown("it failed".to_owned())),
             Fate::Lost => {
                 call();
@@ -79,14 +80,20 @@ impl Default for FixedClock {
 impl FixedClock {
     /// Let time pass.
     pub fn pass(&self, seconds: i64) {
-        let later = self.0.get().saturating_add(SignedDuration::from_secs(seconds));
+        let later = self
+            .0
+            .get()
+            .saturating_add(SignedDuration::from_secs(seconds));
         self.0.set(later.unwrap_or(Timestamp::MAX));
     }
 
     /// The deadline of a function that begins now.
     #[must_use]
     pub fn deadline(&self) -> Timestamp {
-        self.0.get().saturating_add(SignedDuration::from_secs(60)).unwrap_or(Timestamp::MAX)
+        self.0
+            .get()
+            .saturating_add(SignedDuration::from_secs(60))
+            .unwrap_or(Timestamp::MAX)
     }
 }
 
@@ -116,7 +123,14 @@ impl Planned {
             planned.task = task.clone();
         }
         ok(Turns::save(&store, &draft.turn()).await, "save");
-        Self { store, request: Request { wave, generation: 1, effect } }
+        Self {
+            store,
+            request: Request {
+                wave,
+                generation: 1,
+                effect,
+            },
+        }
     }
 
     /// The effect as it is stored.

@@ -72,7 +72,11 @@ pub struct Violation {
 
 impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "invariant {}: {} at {}", self.invariant, self.text, self.at)
+        write!(
+            f,
+            "invariant {}: {} at {}",
+            self.invariant, self.text, self.at
+        )
     }
 }
 
@@ -97,8 +101,12 @@ impl Change {
     pub fn new(function: Function, operation: &str, input: &Value) -> Self {
         let one = input["sourceServerID"].as_str();
         let many = input["sourceServerIDs"].as_array();
-        let ids = one.into_iter().chain(many.into_iter().flatten().filter_map(Value::as_str));
-        let comment = input["Comment"].as_str().and_then(|c| c.strip_prefix("tidegate "));
+        let ids = one
+            .into_iter()
+            .chain(many.into_iter().flatten().filter_map(Value::as_str));
+        let comment = input["Comment"]
+            .as_str()
+            .and_then(|c| c.strip_prefix("tidegate "));
         let effect = input["tags"][EFFECT_TAG].as_str().or(comment);
         Self {
             function,
@@ -133,7 +141,11 @@ impl fmt::Display for Change {
 pub fn violated(cloud: &Cloud, invariant: u8, text: String) {
     let at = cloud.now();
     cloud.note(|| format!("VIOLATED invariant {invariant}: {text}"));
-    cloud.checks.borrow_mut().violations.push(Violation { invariant, at, text });
+    cloud.checks.borrow_mut().violations.push(Violation {
+        invariant,
+        at,
+        text,
+    });
 }
 
 /// After servers were read.

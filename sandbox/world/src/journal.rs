@@ -21,7 +21,9 @@ impl Journal {
     /// A log that keeps every line.
     #[must_use]
     pub fn kept() -> Self {
-        Self { lines: Some(Rc::default()) }
+        Self {
+            lines: Some(Rc::default()),
+        }
     }
 
     /// Write a line; it is not made if nothing is kept.
@@ -34,6 +36,9 @@ impl Journal {
     /// The lines so far.
     #[must_use]
     pub fn lines(&self) -> Vec<String> {
-        self.lines.as_ref().map(|lines| lines.borrow().clone()).unwrap_or_default()
+        self.lines
+            .as_ref()
+            .map(|lines| lines.borrow().clone())
+            .unwrap_or_default()
     }
 }

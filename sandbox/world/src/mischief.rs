@@ -20,7 +20,9 @@ fn every(cloud: &Rc<Cloud>, seconds: (u64, u64), act: impl Fn(&Rc<Cloud>) + 'sta
     runtime.clone().spawn(async move {
         loop {
             let wait = cloud.random.borrow_mut().between(seconds.0, seconds.1);
-            runtime.sleep(SignedDuration::from_secs(i64::try_from(wait).unwrap_or(60))).await;
+            runtime
+                .sleep(SignedDuration::from_secs(i64::try_from(wait).unwrap_or(60)))
+                .await;
             act(&cloud);
         }
     });
@@ -44,7 +46,9 @@ fn foreign_jobs(cloud: &Rc<Cloud>, others: Vec<String>) {
         let now = cloud.now();
         let mut region = cloud.region.borrow_mut();
         _ = region.call_mgn("DescribeJobs", &serde_json::json!({}), now);
-        let started = region.mgn.start_foreign_job("StartTest", &servers, &Default::default());
+        let started = region
+            .mgn
+            .start_foreign_job("StartTest", &servers, &Default::default());
         drop(region);
         cloud.note(|| format!("somebody starts {count} servers: {started:?}"));
         cloud.ring();
@@ -59,8 +63,13 @@ fn second_drivers(cloud: &Rc<Cloud>) {
             return;
         }
         let drivers: Vec<_> = cloud.table.inspect(|tables| {
-            let alive = tables.drivers.iter().filter(|(_, stored)| stored.driver.wake_at.is_some());
-            alive.map(|(wave, stored)| (wave.clone(), stored.driver.generation)).collect()
+            let alive = tables
+                .drivers
+                .iter()
+                .filter(|(_, stored)| stored.driver.wake_at.is_some());
+            alive
+                .map(|(wave, stored)| (wave.clone(), stored.driver.generation))
+                .collect()
         });
         let picked = cloud.random.borrow_mut().pick(&drivers).cloned();
         if let Some((wave, generation)) = picked {
@@ -75,7 +84,9 @@ fn time_jumps(cloud: &Rc<Cloud>) {
         if cloud.random.borrow_mut().chance(odds) {
             let minutes = cloud.random.borrow_mut().between(1, 240);
             cloud.note(|| format!("time jumps by {minutes} minutes"));
-            cloud.runtime.jump(SignedDuration::from_mins(i64::try_from(minutes).unwrap_or(1)));
+            cloud.runtime.jump(SignedDuration::from_mins(
+                i64::try_from(minutes).unwrap_or(1),
+            ));
         }
     });
 }

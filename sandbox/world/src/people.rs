@@ -39,7 +39,13 @@ impl People {
     pub fn new(seed: u64) -> Self {
         let mut random = Random::new(seed, 3);
         let plain = random.chance(0.6);
-        Self { random, sent: 0, plain, holds: Default::default(), last: Vec::new() }
+        Self {
+            random,
+            sent: 0,
+            plain,
+            holds: Default::default(),
+            last: Vec::new(),
+        }
     }
 
     /// How long until they look again.
@@ -62,7 +68,11 @@ impl People {
     /// Look at every wave, and do what comes to mind.
     pub async fn look(&mut self, cloud: &Rc<Cloud>, healed: bool) {
         let waves: Vec<(Wave, Vec<Server>)> = cloud.table.inspect(|tables| {
-            tables.waves.values().map(|s| (s.wave.clone(), s.servers.clone())).collect()
+            tables
+                .waves
+                .values()
+                .map(|s| (s.wave.clone(), s.servers.clone()))
+                .collect()
         });
         for (wave, servers) in waves {
             if wave.phase.terminal() {
@@ -99,7 +109,11 @@ impl People {
         };
         for approver in &plan.approvers {
             let evidence = open.evidence.hash();
-            let body = Body::Decide { gate, verdict: Verdict::Approve, evidence };
+            let body = Body::Decide {
+                gate,
+                verdict: Verdict::Approve,
+                evidence,
+            };
             self.send(cloud, &wave.id, person(approver), body).await;
         }
     }
@@ -113,7 +127,11 @@ impl People {
         }
         let tired = *count > PATIENCE;
         if tired && self.plain && *count == PATIENCE + 1 {
-            let text = format!("{} was held {PATIENCE} times: {}", wave.id, hold.reason.sentence());
+            let text = format!(
+                "{} was held {PATIENCE} times: {}",
+                wave.id,
+                hold.reason.sentence()
+            );
             violated(cloud, 12, text);
         }
         let commands = hold.reason.commands(&wave.id);
@@ -137,22 +155,31 @@ impl People {
             self.send(cloud, &wave.id, operator(), resume).await;
         } else if wanted.starts_with("tidegate skip") {
             let failed = failed(servers);
-            self.send(cloud, &wave.id, operator(), Body::Skip { servers: failed }).await;
+            self.send(cloud, &wave.id, operator(), Body::Skip { servers: failed })
+                .await;
             if self.random.chance(0.5) {
                 self.send(cloud, &wave.id, operator(), resume).await;
             }
         } else if wanted.starts_with("tidegate apply") {
             let plan = with_window(&wave.plan, cloud.now());
-            self.send(cloud, &wave.id, operator(), Body::Apply(Box::new(plan))).await;
+            self.send(cloud, &wave.id, operator(), Body::Apply(Box::new(plan)))
+                .await;
             self.send(cloud, &wave.id, operator(), resume).await;
         } else if wanted.starts_with("aws mgn initialize-service") {
             let now = cloud.now();
-            _ = cloud.region.borrow_mut().call_mgn("InitializeService", &json!({}), now);
+            _ = cloud
+                .region
+                .borrow_mut()
+                .call_mgn("InitializeService", &json!({}), now);
             self.send(cloud, &wave.id, operator(), resume).await;
         } else if wanted.starts_with("tidegate abort") {
             self.send(cloud, &wave.id, operator(), Body::Abort).await;
         } else {
-            violated(cloud, 12, format!("{}: nobody knows how to {wanted:?}", wave.id));
+            violated(
+                cloud,
+                12,
+                format!("{}: nobody knows how to {wanted:?}", wave.id),
+            );
         }
     }
 
@@ -166,12 +193,21 @@ impl People {
         }
         match self.random.between(1, 100) {
             1 | 2 => {
-                self.send(cloud, id, operator(), Body::Hold { note: "wait".to_owned() }).await;
+                self.send(
+                    cloud,
+                    id,
+                    operator(),
+                    Body::Hold {
+                        note: "wait".to_owned(),
+                    },
+                )
+                .await;
             }
             3 => {
                 let servers = self.random.pick(servers).map(|server| server.id.clone());
                 let servers = servers.into_iter().collect();
-                self.send(cloud, id, operator(), Body::Skip { servers }).await;
+                self.send(cloud, id, operator(), Body::Skip { servers })
+                    .await;
             }
             4 if self.random.chance(0.3) => {
                 self.send(cloud, id, operator(), Body::Abort).await;
@@ -179,11 +215,13 @@ impl People {
             5 => self.send(cloud, id, operator(), Body::Start).await,
             6 => {
                 let plan = with_window(&wave.plan, cloud.now());
-                self.send(cloud, id, operator(), Body::Apply(Box::new(plan))).await;
+                self.send(cloud, id, operator(), Body::Apply(Box::new(plan)))
+                    .await;
             }
             7 => {
                 let hold = tidegate_domain::hold::HoldId(wave.turn.saturating_sub(3));
-                self.send(cloud, id, operator(), Body::Resume { hold }).await;
+                self.send(cloud, id, operator(), Body::Resume { hold })
+                    .await;
             }
             8 => {
                 let id = MessageId::parse(format!("unreadable-{}", cloud.now().as_second()));
@@ -226,7 +264,11 @@ impl People {
             4..=7 => return,
             _ => {}
         }
-        let body = Body::Decide { gate, verdict, evidence };
+        let body = Body::Decide {
+            gate,
+            verdict,
+            evidence,
+        };
         self.send(cloud, &wave.id, by, body).await;
     }
 
@@ -267,7 +309,12 @@ impl People {
     fn message(&mut self, at: Timestamp, by: Approver, body: Body) -> Message {
         self.sent += 1;
         let id = MessageId::parse(format!("message-{:05}", self.sent));
-        Message { id: id.expect("it is printable"), at, by, body }
+        Message {
+            id: id.expect("it is printable"),
+            at,
+            by,
+            body,
+        }
     }
 }
 
@@ -284,8 +331,19 @@ fn person(approver: &Approver) -> Approver {
 }
 
 fn failed(servers: &[Server]) -> Vec<ServerId> {
-    let failed = |server: &&Server| matches!(server.stage, Stage::Ended { end: End::Failed { .. } });
-    servers.iter().filter(failed).map(|server| server.id.clone()).collect()
+    let failed = |server: &&Server| {
+        matches!(
+            server.stage,
+            Stage::Ended {
+                end: End::Failed { .. }
+            }
+        )
+    };
+    servers
+        .iter()
+        .filter(failed)
+        .map(|server| server.id.clone())
+        .collect()
 }
 
 /// The plan with a window that is open, if it has one.

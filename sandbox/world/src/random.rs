@@ -13,7 +13,9 @@ impl Random {
     /// A generator of that seed; `stream` keeps several of one seed apart.
     #[must_use]
     pub fn new(seed: u64, stream: u64) -> Self {
-        let mut random = Self { state: seed ^ stream.rotate_left(32) };
+        let mut random = Self {
+            state: seed ^ stream.rotate_left(32),
+        };
         random.bits();
         random
     }

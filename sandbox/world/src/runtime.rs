@@ -48,11 +48,17 @@ struct TaskWaker {
 
 impl Ready {
     fn push(&self, task: TaskId) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push_back(task);
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push_back(task);
     }
 
     fn pop(&self) -> Option<TaskId> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .pop_front()
     }
 }
 
@@ -64,7 +70,9 @@ impl Wake for TaskWaker {
 
 impl fmt::Debug for Runtime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Runtime").field("now", &self.now()).finish_non_exhaustive()
+        f.debug_struct("Runtime")
+            .field("now", &self.now())
+            .finish_non_exhaustive()
     }
 }
 
@@ -92,7 +100,9 @@ impl Runtime {
 
     /// Let time jump: whatever was due meanwhile is late.
     pub fn jump(&self, ahead: SignedDuration) {
-        self.inner.now.set(self.now().saturating_add(ahead).unwrap_or(Timestamp::MAX));
+        self.inner
+            .now
+            .set(self.now().saturating_add(ahead).unwrap_or(Timestamp::MAX));
     }
 
     /// Run a future beside the others. It gets its turn after those that are ready.
@@ -100,7 +110,10 @@ impl Runtime {
         let task = TaskId(self.next());
         let ready = Arc::clone(&self.inner.ready);
         let waker = Waker::from(Arc::new(TaskWaker { task, ready }));
-        let entry = Task { future: Box::pin(future), waker };
+        let entry = Task {
+            future: Box::pin(future),
+            waker,
+        };
         self.inner.tasks.borrow_mut().insert(task, Some(entry));
         self.inner.ready.push(task);
         task
@@ -126,12 +139,20 @@ impl Runtime {
 
     /// Wait until a time.
     pub fn sleep_until(&self, until: Timestamp) -> Sleep {
-        Sleep { runtime: self.clone(), until, entry: None }
+        Sleep {
+            runtime: self.clone(),
+            until,
+            entry: None,
+        }
     }
 
     /// Wait.
     pub fn sleep(&self, duration: SignedDuration) -> Sleep {
-        self.sleep_until(self.now().saturating_add(duration).unwrap_or(Timestamp::MAX))
+        self.sleep_until(
+            self.now()
+                .saturating_add(duration)
+                .unwrap_or(Timestamp::MAX),
+        )
     }
 
     /// What a future gives, unless `until` comes first; then it is dropped.
@@ -165,12 +186,21 @@ impl Runtime {
     }
 
     fn poll(&self, task: TaskId) {
-        let taken = self.inner.tasks.borrow_mut().get_mut(&task).and_then(Option::take);
+        let taken = self
+            .inner
+            .tasks
+            .borrow_mut()
+            .get_mut(&task)
+            .and_then(Option::take);
         let Some(mut entry) = taken else {
             return;
         };
         let waker = entry.waker.clone();
-        let ended = entry.future.as_mut().poll(&mut Context::from_waker(&waker)).is_ready();
+        let ended = entry
+            .future
+            .as_mut()
+            .poll(&mut Context::from_waker(&waker))
+            .is_ready();
         let killed = self.inner.killed.borrow_mut().remove(&task);
         if ended || killed {
             self.inner.tasks.borrow_mut().remove(&task);
@@ -206,7 +236,11 @@ impl Future for Sleep {
             None => (self.until, self.runtime.next()),
         };
         self.entry = Some(key);
-        self.runtime.inner.timers.borrow_mut().insert(key, context.waker().clone());
+        self.runtime
+            .inner
+            .timers
+            .borrow_mut()
+            .insert(key, context.waker().clone());
         Poll::Pending
     }
 }
@@ -234,13 +268,21 @@ struct Inside<T> {
 
 impl<T> Default for Slot<T> {
     fn default() -> Self {
-        Self { inner: Rc::new(RefCell::new(Inside { given: false, value: None, waker: None })) }
+        Self {
+            inner: Rc::new(RefCell::new(Inside {
+                given: false,
+                value: None,
+                waker: None,
+            })),
+        }
     }
 }
 
 impl<T> Clone for Slot<T> {
     fn clone(&self) -> Self {
-        Self { inner: Rc::clone(&self.inner) }
+        Self {
+            inner: Rc::clone(&self.inner),
+        }
     }
 }
 
@@ -323,10 +365,14 @@ mod tests {
         let noted = Rc::clone(&answers);
         runtime.spawn(async move {
             let limit = clock.now() + SignedDuration::from_secs(1);
-            noted.borrow_mut().push(clock.within(limit, slot.take()).await);
+            noted
+                .borrow_mut()
+                .push(clock.within(limit, slot.take()).await);
             given.give(7);
             let limit = clock.now() + SignedDuration::from_secs(1);
-            noted.borrow_mut().push(clock.within(limit, slot.take()).await);
+            noted
+                .borrow_mut()
+                .push(clock.within(limit, slot.take()).await);
         });
         run(&runtime);
         assert_eq!(*answers.borrow(), [None, Some(7)]);

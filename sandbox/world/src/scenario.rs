@@ -88,15 +88,30 @@ pub fn scenario(seed: u64, size: Size) -> Scenario {
     let heals = random.between(1_800, 8 * 3_600);
     let region = region(&mut random, seed, machines, &faults, heals);
     let heals = SignedDuration::from_secs(i64::try_from(heals).unwrap_or(0));
-    Scenario { region, plans, faults, heals, others }
+    Scenario {
+        region,
+        plans,
+        faults,
+        heals,
+        others,
+    }
 }
 
 fn random_seconds(random: &mut Random, from: u64, to: u64) -> i64 {
     i64::try_from(random.between(from, to)).unwrap_or(0)
 }
 
-fn region(random: &mut Random, seed: u64, machines: Vec<Machine>, faults: &Faults, heals: u64) -> Region {
-    let names: Vec<String> = machines.iter().map(|machine| machine.hostname.clone()).collect();
+fn region(
+    random: &mut Random,
+    seed: u64,
+    machines: Vec<Machine>,
+    faults: &Faults,
+    heals: u64,
+) -> Region {
+    let names: Vec<String> = machines
+        .iter()
+        .map(|machine| machine.hostname.clone())
+        .collect();
     let speed = random.pick(&[1.0, 4.0, 20.0]).copied().unwrap_or(1.0);
     let mut mgn = Config {
         seed,
@@ -105,7 +120,10 @@ fn region(random: &mut Random, seed: u64, machines: Vec<Machine>, faults: &Fault
         start: Some(START),
         inventory: machines,
         initialized: !(faults.crash > 0.0 && random.chance(0.05)),
-        quotas: Quotas { active_servers: 4_000, ..Quotas::default() },
+        quotas: Quotas {
+            active_servers: 4_000,
+            ..Quotas::default()
+        },
         ..Config::default()
     };
     mgn.durations.speed = speed;
@@ -117,11 +135,22 @@ fn region(random: &mut Random, seed: u64, machines: Vec<Machine>, faults: &Fault
     }
     let mut launch = |kind, odds| {
         if odds > 0.0 {
-            mgn.faults.launches.push(LaunchFault { kind, server: None, nth: None, odds });
+            mgn.faults.launches.push(LaunchFault {
+                kind,
+                server: None,
+                nth: None,
+                odds,
+            });
         }
     };
-    launch(LaunchFaultKind::Fail(FailingStage::Launch), faults.launch_fails / 2.0);
-    launch(LaunchFaultKind::Fail(FailingStage::Conversion), faults.launch_fails / 2.0);
+    launch(
+        LaunchFaultKind::Fail(FailingStage::Launch),
+        faults.launch_fails / 2.0,
+    );
+    launch(
+        LaunchFaultKind::Fail(FailingStage::Conversion),
+        faults.launch_fails / 2.0,
+    );
     launch(LaunchFaultKind::Stale, faults.launch_stale);
     launch(LaunchFaultKind::Skip, faults.launch_skipped);
     launch(LaunchFaultKind::Impaired, faults.impaired);
@@ -133,12 +162,21 @@ fn region(random: &mut Random, seed: u64, machines: Vec<Machine>, faults: &Fault
                 ScheduledFaultKind::SourceDown
             };
             let after = SignedDuration::from_secs(random_seconds(random, 60, heals - 60));
-            mgn.faults.scheduled.push(ScheduledFault { kind, server: name.clone(), after });
+            mgn.faults.scheduled.push(ScheduledFault {
+                kind,
+                server: name.clone(),
+                after,
+            });
         }
     }
     if faults.fails > 0.0 && random.chance(0.08) {
         let operation = random
-            .pick(&["StartTest", "StartCutover", "FinalizeCutover", "ChangeServerLifeCycleState"])
+            .pick(&[
+                "StartTest",
+                "StartCutover",
+                "FinalizeCutover",
+                "ChangeServerLifeCycleState",
+            ])
             .map(|operation| (*operation).to_owned());
         mgn.faults.calls.push(CallFault {
             kind: CallFaultKind::Deny,
@@ -158,8 +196,12 @@ fn region(random: &mut Random, seed: u64, machines: Vec<Machine>, faults: &Fault
         // A document of the plan is missing until somebody creates it.
         ssm.documents = BTreeSet::from(["Tidegate-StopServices".to_owned()]);
     }
-    let outcomes =
-        [Outcome::Failed, Outcome::TimedOut, Outcome::DeliveryTimedOut, Outcome::Undeliverable];
+    let outcomes = [
+        Outcome::Failed,
+        Outcome::TimedOut,
+        Outcome::DeliveryTimedOut,
+        Outcome::Undeliverable,
+    ];
     for outcome in outcomes {
         ssm.outcomes.push(OutcomeRule {
             document: None,
@@ -205,12 +247,18 @@ fn plan(random: &mut Random, number: u64, servers: u64) -> (Plan, Vec<Machine>) 
             });
             if !tagged {
                 let select = Select::Hostname(hostname);
-                selectors.push(Selector { select, critical: random.chance(0.2) });
+                selectors.push(Selector {
+                    select,
+                    critical: random.chance(0.2),
+                });
             }
         }
         if tagged {
             let select = Select::Tags(BTreeMap::from([("role".to_owned(), role)]));
-            selectors.push(Selector { select, critical: random.chance(0.2) });
+            selectors.push(Selector {
+                select,
+                critical: random.chance(0.2),
+            });
         }
         let mut after = Vec::new();
         for earlier in &made {
@@ -225,9 +273,13 @@ fn plan(random: &mut Random, number: u64, servers: u64) -> (Plan, Vec<Machine>) 
             servers: selectors,
             quiesce: random.chance(0.6).then(|| Quiesce {
                 stop: document("Tidegate-StopServices"),
-                start: random.chance(0.8).then(|| document("Tidegate-StartServices")),
+                start: random
+                    .chance(0.8)
+                    .then(|| document("Tidegate-StartServices")),
             }),
-            validate: (0..checks).map(|n| document(&format!("Tidegate-Check{n}"))).collect(),
+            validate: (0..checks)
+                .map(|n| document(&format!("Tidegate-Check{n}")))
+                .collect(),
         });
     }
     let plan = Plan {
@@ -243,7 +295,11 @@ fn plan(random: &mut Random, number: u64, servers: u64) -> (Plan, Vec<Machine>) 
         window: random.chance(0.5).then(|| {
             let opens = START + SignedDuration::from_secs(random_seconds(random, 600, 6 * 3_600));
             let lasts = SignedDuration::from_secs(random_seconds(random, 3_600, 8 * 3_600));
-            Window { opens, closes: opens + lasts, time_zone: "Europe/Berlin".to_owned() }
+            Window {
+                opens,
+                closes: opens + lasts,
+                time_zone: "Europe/Berlin".to_owned(),
+            }
         }),
         gates: Gates {
             cutover: gate(random, 0.2),
@@ -275,7 +331,11 @@ fn gate(random: &mut Random, automatic: f64) -> GatePlan {
     let most = u64::try_from(count).unwrap_or(1);
     GatePlan {
         automatic,
-        approvers: if automatic { Vec::new() } else { people.into_iter().take(count).collect() },
+        approvers: if automatic {
+            Vec::new()
+        } else {
+            people.into_iter().take(count).collect()
+        },
         quorum: u32::try_from(random.between(1, most)).unwrap_or(1),
         expires: SignedDuration::from_secs(random_seconds(random, 600, 6 * 3_600)),
     }
@@ -287,7 +347,11 @@ fn policy(random: &mut Random) -> Policy {
         max_lag: SignedDuration::from_secs(random_seconds(random, 30, 120)),
         attempts,
         failure_budget: u8::try_from(random.between(0, 50)).unwrap_or(0),
-        on_failure: if random.chance(0.5) { OnFailure::Hold } else { OnFailure::Skip },
+        on_failure: if random.chance(0.5) {
+            OnFailure::Hold
+        } else {
+            OnFailure::Skip
+        },
         keep_test_instances: SignedDuration::from_secs(random_seconds(random, 0, 2 * 3_600)),
         observe_every: SignedDuration::from_secs(random_seconds(random, 30, 300)),
         launch_timeout: SignedDuration::from_mins(60),

@@ -76,7 +76,13 @@ impl fmt::Display for Report {
 /// # Errors
 /// The state machine file cannot be run.
 pub fn simulate(seed: u64, size: Size, journal: Journal) -> anyhow::Result<Report> {
-    let Scenario { region, plans, faults, heals, others } = scenario(seed, size);
+    let Scenario {
+        region,
+        plans,
+        faults,
+        heals,
+        others,
+    } = scenario(seed, size);
     journal.note(START, || format!("{faults:?}"));
     let cloud = Cloud::new(START, seed, region, faults, journal)?;
     let waves: Vec<WaveId> = plans.iter().map(|(_, plan)| plan.wave.clone()).collect();
@@ -102,7 +108,11 @@ pub fn simulate(seed: u64, size: Size, journal: Journal) -> anyhow::Result<Repor
     }
     crate::mischief::spread(&cloud, others);
 
-    let mut run = Run { cloud: Rc::clone(&cloud), steps: 0, waves };
+    let mut run = Run {
+        cloud: Rc::clone(&cloud),
+        steps: 0,
+        waves,
+    };
     run.until(START + heals);
     cloud.note(|| "HEALED".to_owned());
     healed.set(true);
@@ -154,7 +164,10 @@ impl Run {
             self.waves.iter().all(|wave| {
                 tables.waves.get(wave).is_some_and(|stored| {
                     stored.wave.phase.terminal()
-                        && tables.drivers.get(wave).is_none_or(|d| d.driver.wake_at.is_none())
+                        && tables
+                            .drivers
+                            .get(wave)
+                            .is_none_or(|d| d.driver.wake_at.is_none())
                 })
             })
         })
@@ -166,16 +179,41 @@ impl Run {
                 None => "was never begun".to_owned(),
                 Some(stored) => match &stored.wave.hold {
                     Some(hold) => {
-                        format!("{}, held: {}", stored.wave.phase.name(), hold.reason.sentence())
+                        format!(
+                            "{}, held: {}",
+                            stored.wave.phase.name(),
+                            hold.reason.sentence()
+                        )
                     }
                     None => stored.wave.phase.name().to_owned(),
                 },
             };
-            let waves = self.waves.iter().map(|id| (id.clone(), phase(id))).collect();
-            let servers = tables.waves.values().map(|stored| stored.servers.len()).sum();
-            (waves, servers, tables.waves.values().map(|stored| stored.wave.turn).sum())
+            let waves = self
+                .waves
+                .iter()
+                .map(|id| (id.clone(), phase(id)))
+                .collect();
+            let servers = tables
+                .waves
+                .values()
+                .map(|stored| stored.servers.len())
+                .sum();
+            (
+                waves,
+                servers,
+                tables.waves.values().map(|stored| stored.wave.turn).sum(),
+            )
         });
         let violations = self.cloud.checks.borrow().violations.clone();
-        Report { seed, violations, waves, ended, servers, turns, steps: self.steps, lasted }
+        Report {
+            seed,
+            violations,
+            waves,
+            ended,
+            servers,
+            turns,
+            steps: self.steps,
+            lasted,
+        }
     }
 }

@@ -70,9 +70,11 @@ fn kind(code: Option<&str>, status: u16) -> Option<RefusalKind> {
         "ServiceQuotaExceededException" | "ExecutionLimitExceeded" => Some(RefusalKind::Quota),
         // SSM: an instance that its agent has not registered yet, which passes.
         "ConflictException" | "InvalidInstanceId" => Some(RefusalKind::Conflict),
-        "ResourceNotFoundException" | "InvalidDocument" | "StateMachineDoesNotExist" => {
-            Some(RefusalKind::NotFound)
-        }
+        "ResourceNotFoundException"
+        | "NotFoundException"
+        | "NotFound"
+        | "InvalidDocument"
+        | "StateMachineDoesNotExist" => Some(RefusalKind::NotFound),
         "ValidationException" => Some(RefusalKind::Invalid),
         "InternalServerException" | "InternalServerError" | "InternalFailure" => return None,
         code if THROTTLED.contains(&code) => Some(RefusalKind::Throttled),

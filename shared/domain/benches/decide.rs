@@ -14,6 +14,7 @@ use fixture::{Hand, plan};
 use tidegate_domain::decide::decide;
 
 /// The median of many runs of one decision.
+#[expect(clippy::disallowed_methods, reason = "a benchmark looks at the clock")]
 fn measure(hand: &Hand) -> Duration {
     let mut times: Vec<Duration> = (0..30)
         .map(|_| {
@@ -34,11 +35,19 @@ fn in_phase(servers: usize, phase: &str) -> Hand {
 }
 
 fn main() {
-    println!("{:18} {:>12} {:>12} {:>26}", "phase", "100", "3,000", "growth (30 is linear)");
+    println!(
+        "{:18} {:>12} {:>12} {:>26}",
+        "phase", "100", "3,000", "growth (30 is linear)"
+    );
     for phase in ["Waiting", "Testing", "AwaitingCutover"] {
-        let times: BTreeMap<usize, Duration> =
-            [100, 3_000].into_iter().map(|n| (n, measure(&in_phase(n, phase)))).collect();
+        let times: BTreeMap<usize, Duration> = [100, 3_000]
+            .into_iter()
+            .map(|n| (n, measure(&in_phase(n, phase))))
+            .collect();
         let growth = times[&3_000].as_secs_f64() / times[&100].as_secs_f64();
-        println!("{phase:18} {:>12.1?} {:>12.1?} {growth:>26.1}", times[&100], times[&3_000]);
+        println!(
+            "{phase:18} {:>12.1?} {:>12.1?} {growth:>26.1}",
+            times[&100], times[&3_000]
+        );
     }
 }

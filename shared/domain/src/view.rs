@@ -204,23 +204,24 @@ pub fn waiting_for(wave: &Wave) -> String {
     match &wave.phase {
         Phase::Waiting => match &wave.plan.start {
             Start::Replication => "replication of every server to be in step".to_owned(),
-            Start::Schedule(at) => format!("its start at {at}"),
+            Start::Schedule(at) => format!("its start at {}", minute(*at)),
             Start::Manual => format!("a person: tidegate start {}", wave.id),
         },
         Phase::Preflight { .. } => "the preflight checks".to_owned(),
         Phase::Testing => "the tests of its servers".to_owned(),
         Phase::AwaitingCutover => match (wave.gates.get(&Gate::Cutover), &wave.plan.window) {
             (Some(GateState::Approved { .. }), Some(window)) => {
-                format!("its window, which opens at {}", window.opens)
+                format!("its window, which opens at {}", minute(window.opens))
             }
             (Some(GateState::Open(open)), _) => format!(
                 "a decision at the cutover gate, by {}: tidegate approve {} cutover",
-                open.expires, wave.id
+                minute(open.expires),
+                wave.id
             ),
             (Some(GateState::Approved { .. }) | None, _) => "the cutover gate".to_owned(),
         },
         Phase::CuttingOver => "the cutovers of its servers".to_owned(),
-        Phase::Soaking { until } => format!("the soak, until {until}"),
+        Phase::Soaking { until } => format!("the soak, until {}", second(*until)),
         Phase::AwaitingFinalize => format!(
             "a decision at the finalize gate: tidegate approve {} finalize",
             wave.id
@@ -229,6 +230,16 @@ pub fn waiting_for(wave: &Wave) -> String {
         Phase::Aborting => "the clean-up".to_owned(),
         Phase::Completed | Phase::Aborted => "nothing".to_owned(),
     }
+}
+
+/// A time for people, to the minute.
+fn minute(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%d %H:%M UTC").to_string()
+}
+
+/// A time for people, to the second.
+fn second(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
 }
 
 fn gate_view(wave: &Wave, gate: Gate, state: &GateState) -> GateView {

@@ -76,12 +76,8 @@ pub trait Drivers {
     ) -> Result<Parking, StoreError>;
 
     /// The token is worth nothing any more: forget it, and look again at `at`.
-    async fn unpark(
-        &self,
-        wave: &WaveId,
-        parked: &Parked,
-        at: Timestamp,
-    ) -> Result<(), StoreError>;
+    async fn unpark(&self, wave: &WaveId, parked: &Parked, at: Timestamp)
+    -> Result<(), StoreError>;
 
     /// Take the next generation, if `generation` is still the highest; it is due at `until`
     /// should it never come to work. Gives whether it was taken.
@@ -122,7 +118,10 @@ pub async fn start(
     lease: SignedDuration,
 ) -> Result<bool, StartError> {
     let until = now.saturating_add(lease).unwrap_or(Timestamp::MAX);
-    if !drivers.take_generation(wave, driver.generation, until).await? {
+    if !drivers
+        .take_generation(wave, driver.generation, until)
+        .await?
+    {
         return Ok(false);
     }
     executions.start(wave, driver.generation + 1).await?;

@@ -9,6 +9,7 @@ use tidegate_domain::id::{EffectId, WaveId};
 use crate::error::StoreError;
 
 /// How a claim went.
+#[expect(clippy::large_enum_variant, reason = "one at a time, moved once")]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Claim {
     /// It is ours until the deadline. `again`: somebody claimed it before and may have made its

@@ -112,12 +112,14 @@ impl<T> Context<T> for Result<T, StoreError> {
         self.map_err(|source| {
             let context = context.into();
             match source {
-                StoreError::Unavailable(_) => {
-                    HandlerError::Retryable { context, source: source.into() }
-                }
-                StoreError::Corrupt { .. } => {
-                    HandlerError::Permanent { context, source: source.into() }
-                }
+                StoreError::Unavailable(_) => HandlerError::Retryable {
+                    context,
+                    source: source.into(),
+                },
+                StoreError::Corrupt { .. } => HandlerError::Permanent {
+                    context,
+                    source: source.into(),
+                },
             }
         })
     }
@@ -165,6 +167,9 @@ impl From<&ReadError> for Answer {
 impl CallError {
     /// A refusal of that kind.
     pub fn refused(kind: RefusalKind, message: impl Into<String>) -> Self {
-        Self::Refused(Refusal { kind, message: message.into() })
+        Self::Refused(Refusal {
+            kind,
+            message: message.into(),
+        })
     }
 }

@@ -3,7 +3,10 @@
 //!
 //! Implementations are named by technology: `tidegate-aws` and `tidegate-ec2` over the SDK,
 //! `tidegate-world` in memory.
-#![expect(async_fn_in_trait, reason = "handlers run on one thread; no bound on Send is needed")]
+#![expect(
+    async_fn_in_trait,
+    reason = "handlers run on one thread; no bound on Send is needed"
+)]
 
 pub mod error;
 

@@ -108,28 +108,26 @@ impl Bars {
         }
         self.replicated
             .set_message(replication(view, &progress, look));
-        let busy = |stages: &[&str]| busy(view, stages);
+        // Booting and validating follow either launch.
         let testing = view.servers.iter().all(|server| server.cutovers == 0);
-        let (test, cutover): (&[&str], &[&str]) = if testing {
-            (
-                &["launching test", "booting", "validating", "accepting test"],
-                &[],
-            )
+        let either: &[&str] = &["booting", "validating"];
+        let (after_test, after_cutover) = if testing {
+            (either, &[][..])
         } else {
-            (
-                &[],
-                &[
-                    "quiescing source",
-                    "catching up",
-                    "launching cutover",
-                    "booting",
-                    "validating",
-                ],
-            )
+            (&[][..], either)
         };
-        self.tested.set_message(busy(test));
-        self.cut_over.set_message(busy(cutover));
-        self.finalized.set_message(busy(&["finalizing"]));
+        self.tested.set_message(busy(
+            view,
+            &[&["launching test"], after_test, &["accepting test"]],
+        ));
+        self.cut_over.set_message(busy(
+            view,
+            &[
+                &["quiescing source", "catching up", "launching cutover"],
+                after_cutover,
+            ],
+        ));
+        self.finalized.set_message(busy(view, &[&["finalizing"]]));
         self.foot.set_message(foot(view, &progress, look));
     }
 
@@ -170,9 +168,11 @@ fn replication(view: &WaveView, progress: &Progress, look: &Look) -> String {
 }
 
 /// How many servers are in each of these stages.
-fn busy(view: &WaveView, stages: &[&str]) -> String {
+fn busy(view: &WaveView, stages: &[&[&str]]) -> String {
     stages
         .iter()
+        .copied()
+        .flatten()
         .filter_map(|stage| {
             view.stages
                 .get(*stage)

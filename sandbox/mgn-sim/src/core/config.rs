@@ -2,7 +2,7 @@
 //!
 //! **Invariant:** a run is a function of this and of the calls made; nothing else goes in.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -105,6 +105,52 @@ impl Machine {
             state: None,
             launch_factor: 1.0,
         }
+    }
+
+    /// Everything that is wrong with an inventory, a line each.
+    pub fn faults(machines: &[Self]) -> Vec<String> {
+        let mut faults = Vec::new();
+        let mut hostnames = BTreeSet::new();
+        let mut ids = BTreeSet::new();
+        for machine in machines {
+            let name = &machine.hostname;
+            let mut fault = |text: String| faults.push(format!("{name:?}: {text}"));
+            if name.is_empty() || name.len() > 255 {
+                fault("a hostname has 1 to 255 characters".to_owned());
+            }
+            if !hostnames.insert(name) {
+                fault("the hostname is there twice".to_owned());
+            }
+            if !["linux", "windows"].contains(&machine.os.as_str()) {
+                fault(format!("os is linux or windows, not {:?}", machine.os));
+            }
+            if machine.disks_gib.is_empty() || machine.disks_gib.len() > 60 {
+                fault("disksGiB lists 1 to 60 disks".to_owned());
+            }
+            if machine
+                .disks_gib
+                .iter()
+                .any(|gib| *gib == 0 || *gib > 65_536)
+            {
+                fault("a disk has 1 to 65536 GiB".to_owned());
+            }
+            if machine.tags.len() > 50 {
+                fault("a server has at most 50 tags".to_owned());
+            }
+            if !(machine.launch_factor.is_finite() && machine.launch_factor > 0.0) {
+                fault("launchFactor is above 0".to_owned());
+            }
+            if let Some(id) = &machine.id {
+                let digits = id.strip_prefix("s-").unwrap_or_default();
+                if digits.len() != 17 || !digits.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+                    fault(format!("{id:?} is not s- and 17 digits or letters"));
+                }
+                if !ids.insert(id) {
+                    fault(format!("the id {id:?} is there twice"));
+                }
+            }
+        }
+        faults
     }
 
     /// `count` machines `server0001`, `server0002`, …
@@ -221,6 +267,14 @@ fn is_one(value: &f64) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_wrong_inventory_is_told_in_full() {
+        let text = r#"[{"hostname":"a","os":"dos"},{"hostname":"a","disksGiB":[],"id":"s-1"}]"#;
+        let machines: Vec<Machine> = serde_json::from_str(text).expect("an inventory");
+        assert_eq!(Machine::faults(&machines).len(), 4);
+        assert!(Machine::faults(&Machine::fleet(10)).is_empty());
+    }
 
     #[test]
     fn an_inventory_reads_with_its_defaults() {

@@ -31,6 +31,8 @@ impaired=SERVER:N                  launch N succeeds, its status checks fail
 slow-launch=SERVER:N:FACTOR        launch N takes longer; N may be * for all
 stall=SERVER@DURATION              the replication stalls that long after the start
 source-down=SERVER@DURATION        the source goes down that long after the start
+backlog=SERVER@DURATION            the replication falls behind (BACKLOG) that long after
+                                   the start
 SERVER is a hostname or an s-… ID; ODDS is 0 to 1; OPERATION is a name such as StartTest;
 an odds fault may end in xN (throttle=1:StartTest:x2) to hit only that many times.
 Durations of faults are real time: --speed does not divide them.";
@@ -161,6 +163,8 @@ pub enum ScheduledFaultKind {
     Stall,
     /// Its source goes down.
     SourceDown,
+    /// Its replication falls behind.
+    Backlog,
 }
 
 impl Faults {
@@ -288,6 +292,7 @@ impl Faults {
                     .push(launch(LaunchFaultKind::Slow(factor), nth(1)?));
             }
             "stall" => self.scheduled.push(scheduled(ScheduledFaultKind::Stall)?),
+            "backlog" => self.scheduled.push(scheduled(ScheduledFaultKind::Backlog)?),
             "source-down" => self
                 .scheduled
                 .push(scheduled(ScheduledFaultKind::SourceDown)?),
@@ -428,6 +433,7 @@ mod tests {
             "slow-launch=db01:*:3",
             "stall=db01@90s",
             "source-down=db01@2m",
+            "backlog=db01@2m",
         ] {
             faults(spec);
         }

@@ -10,6 +10,9 @@ use std::sync::OnceLock;
 use regex_lite::Regex;
 use serde::Deserialize;
 
+/// How the patterns of IDs end.
+const ID_DIGITS: &str = "[0-9a-zA-Z]{17}";
+
 /// The service model.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Model {
@@ -68,8 +71,26 @@ pub(crate) enum Kind {
 }
 
 impl Shape {
+    /// Whether a text matches the pattern, if there is one.
+    pub(crate) fn matches(&self, text: &str) -> bool {
+        // Nearly all patterns that calls are checked against are IDs; a comparison does.
+        if let Some(prefix) = self
+            .pattern
+            .as_deref()
+            .and_then(|pattern| pattern.strip_suffix(ID_DIGITS))
+            && prefix
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+        {
+            return text.strip_prefix(prefix).is_some_and(|digits| {
+                digits.len() == 17 && digits.bytes().all(|byte| byte.is_ascii_alphanumeric())
+            });
+        }
+        self.regex().is_none_or(|regex| regex.is_match(text))
+    }
+
     /// The pattern, anchored at both ends as AWS applies it.
-    pub(crate) fn regex(&self) -> Option<&Regex> {
+    fn regex(&self) -> Option<&Regex> {
         self.regex
             .get_or_init(|| {
                 let pattern = self.pattern.as_ref()?;
@@ -103,6 +124,23 @@ mod tests {
             }
             for error in &operation.errors {
                 assert!(model.shapes.contains_key(error), "{error}");
+            }
+        }
+    }
+
+    #[test]
+    fn ids_are_matched_as_their_patterns_say() {
+        for shape in model().shapes.values() {
+            for text in [
+                "s-0123456789abcdefZ",
+                "wave-0123456789abcdef0",
+                "s-0123456789abcdef",
+                "s-0123456789abcdef!",
+                "x",
+                "",
+            ] {
+                let expected = shape.regex().is_none_or(|regex| regex.is_match(text));
+                assert_eq!(shape.matches(text), expected, "{:?} {text}", shape.pattern);
             }
         }
     }

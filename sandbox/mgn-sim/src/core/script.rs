@@ -48,6 +48,14 @@ impl Simulator {
         })
     }
 
+    /// The source writes more than the line carries: the replication is BACKLOG for a while.
+    pub fn fall_behind(&mut self, server: &str) -> bool {
+        self.with_server(server, |simulator, id| {
+            let now = simulator.now;
+            simulator.falls_behind(id, now);
+        })
+    }
+
     /// The source's system goes down: launches use the previous snapshot.
     pub fn source_down(&mut self, server: &str) -> bool {
         self.with_server(server, |simulator, id| {

@@ -264,6 +264,7 @@ impl Simulator {
             Due::Action { job, server } => self.action_ends(&job, &server, at),
             Due::Booted { instance } => self.instance_booted(&instance),
             Due::Stall { server } => self.stall_begins(&server, "NOT_CONVERGING", at),
+            Due::Backlog { server } => self.falls_behind(&server, at),
             Due::SourceDown { server } => self.source_goes_down(&server, at),
             Due::NotSeen { server, down_since } => self.source_not_seen(&server, down_since, at),
             Due::Deliver(output) => self.outbox.push(output),

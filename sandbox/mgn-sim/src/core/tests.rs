@@ -9,7 +9,6 @@ mod quotas;
 mod random_calls;
 mod replication;
 mod replies;
-mod scratch;
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};

@@ -26,6 +26,8 @@ pub(crate) enum Due {
     Booted { instance: String },
     /// A server's replication stalls.
     Stall { server: String },
+    /// A server's replication falls behind.
+    Backlog { server: String },
     /// A source goes down.
     SourceDown { server: String },
     /// A source that is down has not been seen for too long.

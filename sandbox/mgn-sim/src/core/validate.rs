@@ -94,7 +94,7 @@ fn check(name: &str, value: &Value, path: &str, faults: &mut Faults) {
 
 fn string(shape: &Shape, text: &str, path: &str, faults: &mut Faults) {
     limits(shape, text.chars().count() as i64, "length", path, faults);
-    if shape.regex().is_some_and(|regex| !regex.is_match(text)) {
+    if !shape.matches(text) {
         let pattern = shape.pattern.as_deref().unwrap_or_default();
         faults.field(
             path,

@@ -161,6 +161,7 @@ fn change_server(region: &mut Region, what: &str, body: &Bytes) -> Result<Value,
     let change = match what {
         "stall" => crate::Simulator::stall,
         "unstall" => crate::Simulator::unstall,
+        "fall-behind" => crate::Simulator::fall_behind,
         "source-down" => crate::Simulator::source_down,
         "source-up" => crate::Simulator::source_up,
         "quiesce" => crate::Simulator::source_quiesced,

@@ -4,6 +4,7 @@
 //! **Invariant:** the deployed pattern decides, not a copy of it here; an event that cannot
 //! be delivered is logged, never lost in silence.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use aws_sdk_eventbridge::error::DisplayErrorContext;
@@ -11,7 +12,7 @@ use aws_sdk_eventbridge::types::{RuleState, Target};
 use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_lambda::types::InvocationType;
 use serde_json::Value;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 
 use super::local_aws::LocalAws;
 
@@ -20,6 +21,9 @@ const RULES_KEPT: Duration = Duration::from_secs(2);
 /// How often a delivery is tried.
 const ATTEMPTS: u32 = 5;
 
+/// How many events are delivered at once.
+const AT_ONCE: usize = 4;
+
 /// A rule that is deployed and enabled.
 struct Rule {
     name: String,
@@ -27,13 +31,14 @@ struct Rule {
     targets: Vec<Target>,
 }
 
-/// Delivers events, one after the other.
+/// Delivers events as they come.
 pub(super) async fn run(
     local: LocalAws,
     mut queue: mpsc::UnboundedReceiver<Value>,
     mut stopped: watch::Receiver<bool>,
 ) {
-    let mut rules: Option<(Instant, Vec<Rule>)> = None;
+    let mut rules: Option<(Instant, Arc<[Rule]>)> = None;
+    let slots = Arc::new(Semaphore::new(AT_ONCE));
     loop {
         let event = tokio::select! {
             event = queue.recv() => event,
@@ -43,20 +48,35 @@ pub(super) async fn run(
         let fresh = rules
             .as_ref()
             .is_some_and(|(read, _)| read.elapsed() < RULES_KEPT);
-        if !fresh {
-            match read_rules(&local).await {
-                Ok(read) => rules = Some((Instant::now(), read)),
-                Err(why) => {
-                    tracing::error!(why, "the rules of the local AWS cannot be read");
-                }
-            }
+        if !fresh && let Some(read) = read_rules_patiently(&local).await {
+            rules = Some((Instant::now(), read.into()));
         }
-        let known = rules
-            .as_ref()
-            .map(|(_, rules)| rules.as_slice())
-            .unwrap_or_default();
-        deliver(&local, known, &event).await;
+        let Some((_, known)) = &rules else {
+            tracing::error!(%event, "no rules are known: the event could not be delivered");
+            continue;
+        };
+        // EventBridge promises no order either; one slow target does not hold up the rest.
+        let (local, known) = (local.clone(), Arc::clone(known));
+        let permit = Arc::clone(&slots).acquire_owned().await;
+        tokio::spawn(async move {
+            deliver(&local, &known, &event).await;
+            drop(permit);
+        });
     }
+}
+
+/// The rules, tried a few times; why not is logged.
+async fn read_rules_patiently(local: &LocalAws) -> Option<Vec<Rule>> {
+    let mut pause = Duration::from_millis(200);
+    for attempt in 1..=ATTEMPTS {
+        match read_rules(local).await {
+            Ok(rules) => return Some(rules),
+            Err(why) => tracing::error!(attempt, why, "the rules of the local AWS cannot be read"),
+        }
+        tokio::time::sleep(pause).await;
+        pause *= 2;
+    }
+    None
 }
 
 async fn read_rules(local: &LocalAws) -> Result<Vec<Rule>, String> {
@@ -113,7 +133,7 @@ async fn read_targets(local: &LocalAws, rule: &str) -> Result<Vec<Target>, Strin
 async fn deliver(local: &LocalAws, rules: &[Rule], event: &Value) {
     let text = event.to_string();
     let mut matched = false;
-    for rule in rules {
+    for rule in rules.iter().filter(|rule| may_match(&rule.pattern, event)) {
         let test = local
             .events
             .test_event_pattern()
@@ -141,6 +161,16 @@ async fn deliver(local: &LocalAws, rules: &[Rule], event: &Value) {
             rules = rules.len(),
             "no rule is for the event"
         );
+    }
+}
+
+/// Whether a pattern's `source` leaves the event a chance. Only a plain list that lacks the
+/// event's source says no; everything else is for the pattern's own test.
+fn may_match(pattern: &str, event: &Value) -> bool {
+    let pattern: Value = serde_json::from_str(pattern).unwrap_or_default();
+    match pattern["source"].as_array() {
+        Some(sources) if sources.iter().all(Value::is_string) => sources.contains(&event["source"]),
+        _ => true,
     }
 }
 
@@ -197,6 +227,20 @@ mod tests {
     use serde_json::json;
 
     use super::{Target, payload};
+
+    #[test]
+    fn only_a_plain_list_of_sources_rules_an_event_out() {
+        let event = json!({"source": "aws.mgn"});
+        for (pattern, expected) in [
+            (r#"{"source":["aws.mgn","aws.ssm"]}"#, true),
+            (r#"{"source":["aws.ssm"]}"#, false),
+            (r#"{"source":[{"prefix":"aws"}]}"#, true),
+            (r#"{"detail-type":["x"]}"#, true),
+            ("nonsense", true),
+        ] {
+            assert_eq!(super::may_match(pattern, &event), expected, "{pattern}");
+        }
+    }
 
     #[test]
     fn targets_get_what_they_ask_for() {

@@ -7,6 +7,7 @@
 //! **Invariant:** an answer that a fault loses is not answered at all: the connection ends.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{Request, State};
@@ -248,6 +249,17 @@ fn plain(status: StatusCode, content_type: &'static str, body: &Value) -> Respon
     };
     *response.status_mut() = status;
     response
+        .headers_mut()
+        .insert("x-amzn-requestid", request_id());
+    response
+}
+
+/// An ID that tells requests apart in the logs of clients.
+fn request_id() -> HeaderValue {
+    static REQUESTS: AtomicU64 = AtomicU64::new(0);
+    let number = REQUESTS.fetch_add(1, Ordering::Relaxed);
+    let id = format!("00000000-0000-4000-8000-{number:012x}");
+    HeaderValue::from_str(&id).unwrap_or(HeaderValue::from_static("-"))
 }
 
 fn failed(error: &ApiError, content_type: &'static str) -> Response<Body> {

@@ -3,6 +3,9 @@
 //! **Invariant:** these are all that the simulator calls; it never calls AWS itself, for the
 //! endpoint is always given.
 
+use std::time::Duration;
+
+use aws_sdk_ec2::config::timeout::TimeoutConfig;
 use aws_sdk_ec2::config::{BehaviorVersion, Credentials, Region};
 
 use super::Options;
@@ -20,7 +23,13 @@ impl LocalAws {
     pub(super) async fn connect(endpoint: &str, options: &Options) -> Self {
         let mut loader = aws_config::defaults(BehaviorVersion::latest())
             .region(Region::new(options.region.clone()))
-            .endpoint_url(endpoint);
+            .endpoint_url(endpoint)
+            .timeout_config(
+                TimeoutConfig::builder()
+                    .operation_timeout(Duration::from_secs(60))
+                    .operation_attempt_timeout(Duration::from_secs(20))
+                    .build(),
+            );
         if std::env::var_os("AWS_ACCESS_KEY_ID").is_none() {
             // A local AWS takes any credentials.
             loader = loader

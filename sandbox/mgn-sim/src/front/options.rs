@@ -198,6 +198,14 @@ impl Options {
             .with_context(|| format!("cannot read the inventory {}", file.display()))?;
         let machines: Vec<Machine> = serde_json::from_str(&text)
             .with_context(|| format!("the inventory {} is not understood", file.display()))?;
+        let wrong = Machine::faults(&machines);
+        if !wrong.is_empty() {
+            bail!(
+                "the inventory {}:\n  {}",
+                file.display(),
+                wrong.join("\n  ")
+            );
+        }
         Ok(machines)
     }
 }
@@ -280,7 +288,7 @@ Control, over HTTP on the same port:
   POST /_sim/guesses               {\"failed_test_reverts\": false}
   POST /_sim/durations             {\"launch\": \"3s\", \"speed\": 100}
   POST /_sim/heal                  every fault ends, sources recover
-  POST /_sim/stall, unstall, source-down, source-up, quiesce, resume, fail-next-launch,
+  POST /_sim/stall, unstall, fall-behind, source-down, source-up, quiesce, resume, fail-next-launch,
        agent-installed             {\"server\": \"db01\"}
   POST /_sim/impair                {\"instance\": \"i-…\"}
   POST /_sim/agent                 a machine as in the inventory: an agent is installed

@@ -234,7 +234,9 @@ impl Definition {
     pub fn parse(text: &str) -> Result<Self, DefinitionError> {
         let definition: Self = serde_json::from_str(text)?;
         if definition.query_language.as_deref() != Some("JSONata") {
-            return Err(DefinitionError::Wrong("QueryLanguage must be JSONata".to_owned()));
+            return Err(DefinitionError::Wrong(
+                "QueryLanguage must be JSONata".to_owned(),
+            ));
         }
         definition.check()?;
         Ok(definition)
@@ -244,12 +246,18 @@ impl Definition {
         let wrong = |text: String| Err(DefinitionError::Wrong(text));
         let known = |name: &str| self.states.contains_key(name);
         if !known(&self.start_at) {
-            return wrong(format!("StartAt names {}, which is no state", self.start_at));
+            return wrong(format!(
+                "StartAt names {}, which is no state",
+                self.start_at
+            ));
         }
         if let Some(processor) = &self.processor_config
             && processor.mode != "INLINE"
         {
-            return wrong(format!("a Map of mode {} is not understood", processor.mode));
+            return wrong(format!(
+                "a Map of mode {} is not understood",
+                processor.mode
+            ));
         }
         for (name, state) in &self.states {
             for target in state.targets() {
@@ -258,13 +266,23 @@ impl Definition {
                 }
             }
             match state {
-                State::Task { resource, next, end, .. } => {
+                State::Task {
+                    resource,
+                    next,
+                    end,
+                    ..
+                } => {
                     if !RESOURCES.contains(&resource.as_str()) {
                         return wrong(format!("{name} calls {resource}, which is not understood"));
                     }
                     one_way(name, next.as_ref(), *end)?;
                 }
-                State::Map { item_processor, next, end, .. } => {
+                State::Map {
+                    item_processor,
+                    next,
+                    end,
+                    ..
+                } => {
                     item_processor.check()?;
                     one_way(name, next.as_ref(), *end)?;
                 }
@@ -280,7 +298,9 @@ impl Definition {
 
 fn one_way(name: &str, next: Option<&String>, end: bool) -> Result<(), DefinitionError> {
     if next.is_some() == end {
-        return Err(DefinitionError::Wrong(format!("{name} needs either Next or End")));
+        return Err(DefinitionError::Wrong(format!(
+            "{name} needs either Next or End"
+        )));
     }
     Ok(())
 }
@@ -292,7 +312,9 @@ impl State {
                 let caught = catch.iter().map(|c| c.next.as_str());
                 next.as_deref().into_iter().chain(caught).collect()
             }
-            Self::Choice { choices, default, .. } => {
+            Self::Choice {
+                choices, default, ..
+            } => {
                 let chosen = choices.iter().map(|c| c.next.as_str());
                 default.as_deref().into_iter().chain(chosen).collect()
             }

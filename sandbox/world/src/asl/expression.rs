@@ -31,7 +31,9 @@ pub fn fill(template: &Value, states: &Value) -> Result<Value, ExpressionError> 
         },
         Value::Array(items) => items.iter().map(|item| fill(item, states)).collect(),
         Value::Object(members) => {
-            let filled = members.iter().map(|(key, value)| Ok((key.clone(), fill(value, states)?)));
+            let filled = members
+                .iter()
+                .map(|(key, value)| Ok((key.clone(), fill(value, states)?)));
             filled.collect::<Result<Map<_, _>, _>>().map(Value::Object)
         }
         Value::Null | Value::Bool(_) | Value::Number(_) => Ok(template.clone()),
@@ -60,9 +62,16 @@ fn expression(text: &str) -> Option<&str> {
 
 /// Evaluate; None is JSONata's undefined.
 fn evaluate(text: &str, states: &Value) -> Result<Option<Value>, ExpressionError> {
-    let wrong = |message: String| ExpressionError { expression: text.to_owned(), message };
+    let wrong = |message: String| ExpressionError {
+        expression: text.to_owned(),
+        message,
+    };
     let tokens = tokens(text).map_err(wrong)?;
-    let mut reader = Reader { tokens: &tokens, at: 0, states };
+    let mut reader = Reader {
+        tokens: &tokens,
+        at: 0,
+        states,
+    };
     let value = reader.either().map_err(wrong)?;
     match reader.tokens.get(reader.at) {
         None => Ok(value),
@@ -102,7 +111,9 @@ fn tokens(text: &str) -> Result<Vec<Token>, String> {
             let end = rest.find(|c: char| !(c.is_ascii_digit() || c == '.'));
             length = end.unwrap_or(rest.len());
             let number = rest[..length].parse();
-            tokens.push(Token::Number(number.map_err(|_| format!("{rest:?} is no number"))?));
+            tokens.push(Token::Number(
+                number.map_err(|_| format!("{rest:?} is no number"))?,
+            ));
         } else if first == '\'' || first == '"' {
             let end = rest[1..].find(first).ok_or("a text does not end")?;
             if rest[1..=end].contains('\\') {
@@ -141,7 +152,11 @@ impl Reader<'_> {
     }
 
     fn expect(&mut self, sign: &'static str) -> Result<(), String> {
-        if self.sign(sign) { Ok(()) } else { Err(format!("{sign:?} is missing")) }
+        if self.sign(sign) {
+            Ok(())
+        } else {
+            Err(format!("{sign:?} is missing"))
+        }
     }
 
     fn either(&mut self) -> Evaluated {
@@ -195,7 +210,9 @@ impl Reader<'_> {
             };
             let right = self.one()?;
             let number = |value: Option<&Value>| {
-                value.and_then(Value::as_i64).ok_or("only whole numbers are added".to_owned())
+                value
+                    .and_then(Value::as_i64)
+                    .ok_or("only whole numbers are added".to_owned())
             };
             let (a, b) = (number(left.as_ref())?, number(right.as_ref())?);
             let sum = a.checked_add(sign * b).ok_or("the sum is too large")?;
@@ -288,13 +305,18 @@ impl Reader<'_> {
                 }
                 Ok(Some(Value::Object(merged)))
             }
-            _ => Err(format!("${name} of {} arguments is not understood", arguments.len())),
+            _ => Err(format!(
+                "${name} of {} arguments is not understood",
+                arguments.len()
+            )),
         }
     }
 }
 
 fn truth(value: Option<&Value>) -> Result<bool, String> {
-    value.and_then(Value::as_bool).ok_or("neither true nor false".to_owned())
+    value
+        .and_then(Value::as_bool)
+        .ok_or("neither true nor false".to_owned())
 }
 
 fn string(value: Option<&Value>) -> Result<String, String> {
@@ -307,9 +329,10 @@ fn string(value: Option<&Value>) -> Result<String, String> {
 
 fn compare(sign: &str, left: Option<&Value>, right: Option<&Value>) -> Result<bool, String> {
     let order = || match (left, right) {
-        (Some(Value::Number(a)), Some(Value::Number(b))) => {
-            a.as_f64().partial_cmp(&b.as_f64()).ok_or("not comparable".to_owned())
-        }
+        (Some(Value::Number(a)), Some(Value::Number(b))) => a
+            .as_f64()
+            .partial_cmp(&b.as_f64())
+            .ok_or("not comparable".to_owned()),
         (Some(Value::String(a)), Some(Value::String(b))) => Ok(a.cmp(b)),
         _ => Err("only numbers or texts are put in order".to_owned()),
     };
@@ -349,15 +372,28 @@ mod tests {
             "$states.input.name & '-g' & $string($states.input.a + 1)",
             Some(json!("orders-g2")),
         );
-        check("{'x': $states.input.a, 'y': [1, 'z']}", Some(json!({"x": 1, "y": [1, "z"]})));
+        check(
+            "{'x': $states.input.a, 'y': [1, 'z']}",
+            Some(json!({"x": 1, "y": [1, "z"]})),
+        );
         check("$merge([$states.input, {'a': 2}]).a", Some(json!(2)));
-        check("$exists($states.input.b) or 1 < 2 and true", Some(json!(true)));
+        check(
+            "$exists($states.input.b) or 1 < 2 and true",
+            Some(json!(true)),
+        );
     }
 
     #[test]
     fn what_is_not_understood_is_refused() {
-        for wrong in ["$sum([1])", "a.b", "$states.input[0]", "1 +", "'x", "$states ~> $string", "#"]
-        {
+        for wrong in [
+            "$sum([1])",
+            "a.b",
+            "$states.input[0]",
+            "1 +",
+            "'x",
+            "$states ~> $string",
+            "#",
+        ] {
             assert!(evaluate(wrong, &json!({})).is_err(), "{wrong}");
         }
     }
@@ -365,10 +401,16 @@ mod tests {
     #[test]
     fn a_template_is_filled_and_undefined_is_an_error() {
         let states = json!({"input": {"wave": "orders"}});
-        let filled = fill(&json!({"w": "{% $states.input.wave %}", "n": [3, "x"]}), &states);
+        let filled = fill(
+            &json!({"w": "{% $states.input.wave %}", "n": [3, "x"]}),
+            &states,
+        );
         assert_eq!(filled, Ok(json!({"w": "orders", "n": [3, "x"]})));
         assert!(fill(&json!("{% $states.input.other %}"), &states).is_err());
-        assert_eq!(holds("{% $states.input.wave = 'orders' %}", &states), Ok(true));
+        assert_eq!(
+            holds("{% $states.input.wave = 'orders' %}", &states),
+            Ok(true)
+        );
         assert!(holds("{% $states.input.wave %}", &states).is_err());
     }
 }

@@ -68,7 +68,10 @@ pub struct TaskError {
 impl TaskError {
     /// An error of that name.
     pub fn new(error: impl Into<String>, cause: impl Into<String>) -> Self {
-        Self { error: error.into(), cause: cause.into() }
+        Self {
+            error: error.into(),
+            cause: cause.into(),
+        }
     }
 }
 
@@ -94,7 +97,11 @@ impl<'a, H: Host> Run<'a, H> {
                 "Name": name, "Input": input},
             "StateMachine": {"Id": "arn:aws:states:::stateMachine:driver", "Name": "driver"},
         });
-        Self { host, context, history: Cell::new(1) }
+        Self {
+            host,
+            context,
+            history: Cell::new(1),
+        }
     }
 
     /// How many events its history holds.
@@ -150,11 +157,21 @@ impl<'a, H: Host> Run<'a, H> {
             None => Ok(input.clone()),
         };
         match state {
-            State::Task { catch, output, next, .. } => match self.task(state, input).await {
-                Ok(result) => Ok((self.output(output, input, "result", result)?, next.as_deref())),
+            State::Task {
+                catch,
+                output,
+                next,
+                ..
+            } => match self.task(state, input).await {
+                Ok(result) => Ok((
+                    self.output(output, input, "result", result)?,
+                    next.as_deref(),
+                )),
                 Err(error) => self.caught(catch, input, error),
             },
-            State::Choice { choices, default, .. } => {
+            State::Choice {
+                choices, default, ..
+            } => {
                 for choice in choices {
                     if holds(&choice.condition, &states)? {
                         return Ok((input.clone(), Some(&choice.next)));
@@ -165,7 +182,14 @@ impl<'a, H: Host> Run<'a, H> {
                 })?;
                 Ok((input.clone(), Some(default)))
             }
-            State::Map { items, max_concurrency, item_processor, output, next, .. } => {
+            State::Map {
+                items,
+                max_concurrency,
+                item_processor,
+                output,
+                next,
+                ..
+            } => {
                 let items = fill(items, &states)?;
                 let Value::Array(items) = items else {
                     return Err(TaskError::new("States.Runtime", "Items is no array"));
@@ -180,7 +204,12 @@ impl<'a, H: Host> Run<'a, H> {
                 let output = self.output(output, input, "result", Value::Array(results))?;
                 Ok((output, next.as_deref()))
             }
-            State::Wait { seconds, output, next, .. } => {
+            State::Wait {
+                seconds,
+                output,
+                next,
+                ..
+            } => {
                 let seconds = fill(seconds, &states)?.as_u64().ok_or_else(|| {
                     TaskError::new("States.QueryEvaluationError", "Seconds is no whole number")
                 })?;
@@ -219,7 +248,10 @@ impl<'a, H: Host> Run<'a, H> {
         input: &Value,
         error: TaskError,
     ) -> Result<(Value, Option<&'s str>), TaskError> {
-        let Some(catch) = catch.iter().find(|c| matches(&c.error_equals, &error.error)) else {
+        let Some(catch) = catch
+            .iter()
+            .find(|c| matches(&c.error_equals, &error.error))
+        else {
             return Err(error);
         };
         let value = json!({"Error": error.error, "Cause": error.cause});
@@ -228,7 +260,14 @@ impl<'a, H: Host> Run<'a, H> {
     }
 
     async fn task(&self, state: &State, input: &Value) -> Result<Value, TaskError> {
-        let State::Task { resource, arguments, timeout_seconds, retry, .. } = state else {
+        let State::Task {
+            resource,
+            arguments,
+            timeout_seconds,
+            retry,
+            ..
+        } = state
+        else {
             return Err(TaskError::new("States.Runtime", "not a Task"));
         };
         let timeout = timeout_seconds
@@ -240,16 +279,19 @@ impl<'a, H: Host> Run<'a, H> {
                 Ok(result) => return Ok(result),
                 Err(error) => error,
             };
-            let found = retry.iter().position(|r| matches(&r.error_equals, &error.error));
-            let Some((retry, tried)) =
-                found.and_then(|i| Some((retry.get(i)?, tried.get_mut(i)?)))
+            let found = retry
+                .iter()
+                .position(|r| matches(&r.error_equals, &error.error));
+            let Some((retry, tried)) = found.and_then(|i| Some((retry.get(i)?, tried.get_mut(i)?)))
             else {
                 return Err(error);
             };
             if *tried >= retry.max_attempts {
                 return Err(error);
             }
-            self.host.sleep(wait(retry, *tried, self.host.fraction())).await;
+            self.host
+                .sleep(wait(retry, *tried, self.host.fraction()))
+                .await;
             *tried += 1;
         }
     }
@@ -269,9 +311,11 @@ impl<'a, H: Host> Run<'a, H> {
         }
         let filled = fill(arguments, &json!({"input": input, "context": context}))?;
         let text = |key: &str| {
-            filled.get(key).and_then(Value::as_str).map(str::to_owned).ok_or_else(|| {
-                TaskError::new("States.Runtime", format!("Arguments have no {key}"))
-            })
+            filled
+                .get(key)
+                .and_then(Value::as_str)
+                .map(str::to_owned)
+                .ok_or_else(|| TaskError::new("States.Runtime", format!("Arguments have no {key}")))
         };
         if resource.ends_with(":startExecution") {
             let input = filled.get("Input").cloned().unwrap_or(Value::Null);
@@ -280,7 +324,10 @@ impl<'a, H: Host> Run<'a, H> {
         let function = text("FunctionName")?;
         let payload = filled.get("Payload").cloned().unwrap_or(Value::Null);
         if waits {
-            return self.host.invoke_and_wait(&function, payload, &token, timeout).await;
+            return self
+                .host
+                .invoke_and_wait(&function, payload, &token, timeout)
+                .await;
         }
         let payload = self.host.invoke(&function, payload, timeout).await?;
         Ok(json!({"ExecutedVersion": "$LATEST", "StatusCode": 200, "Payload": payload}))
@@ -289,7 +336,10 @@ impl<'a, H: Host> Run<'a, H> {
     fn event(&self, count: u32) -> Result<(), TaskError> {
         self.history.set(self.history.get() + count);
         if self.history.get() > MOST_HISTORY {
-            return Err(TaskError::new("States.Runtime", "the history holds 25,000 events"));
+            return Err(TaskError::new(
+                "States.Runtime",
+                "the history holds 25,000 events",
+            ));
         }
         Ok(())
     }

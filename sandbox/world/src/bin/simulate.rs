@@ -39,7 +39,11 @@ struct Arguments {
 #[expect(clippy::print_stdout, reason = "a command for people")]
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let size = if arguments.large { Size::Large } else { Size::Small };
+    let size = if arguments.large {
+        Size::Large
+    } else {
+        Size::Small
+    };
     if let Some(seed) = arguments.seed {
         let journal = Journal::kept();
         let kept = journal.clone();
@@ -50,7 +54,11 @@ fn main() -> ExitCode {
         return match outcome {
             Ok(Ok(report)) => {
                 println!("{report}");
-                if report.good() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+                if report.good() {
+                    ExitCode::SUCCESS
+                } else {
+                    ExitCode::FAILURE
+                }
             }
             Ok(Err(error)) => {
                 println!("{error:#}");
@@ -103,5 +111,9 @@ fn main() -> ExitCode {
         turns.load(Ordering::Relaxed),
         began.elapsed().as_secs_f64(),
     );
-    if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if failed == 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
 }

@@ -17,21 +17,27 @@ pub(super) fn call_error(error: &ApiError) -> CallError {
         (400, _) => RefusalKind::Invalid,
         _ => return CallError::Unknown(error.to_string()),
     };
-    CallError::Refused(Refusal { kind, message: error.to_string() })
+    CallError::Refused(Refusal {
+        kind,
+        message: error.to_string(),
+    })
 }
 
 /// A read was not accepted.
 pub(super) fn read_error(error: &ApiError) -> ReadError {
     match call_error(error) {
-        CallError::Refused(Refusal { kind: RefusalKind::Uninitialized, .. }) => {
-            ReadError::Uninitialized
-        }
-        CallError::Refused(Refusal { kind: RefusalKind::Denied, message }) => {
-            ReadError::Denied(message)
-        }
-        CallError::Refused(Refusal { kind: RefusalKind::NotFound, message }) => {
-            ReadError::NotFound(message)
-        }
+        CallError::Refused(Refusal {
+            kind: RefusalKind::Uninitialized,
+            ..
+        }) => ReadError::Uninitialized,
+        CallError::Refused(Refusal {
+            kind: RefusalKind::Denied,
+            message,
+        }) => ReadError::Denied(message),
+        CallError::Refused(Refusal {
+            kind: RefusalKind::NotFound,
+            message,
+        }) => ReadError::NotFound(message),
         CallError::Refused(Refusal { message, .. }) | CallError::Unknown(message) => {
             ReadError::Failed(message)
         }

@@ -22,15 +22,17 @@ pub(super) fn flow(cloud: &Rc<Cloud>) {
         loop {
             let bell = Slot::default();
             *cloud.bell.borrow_mut() = bell.clone();
-            let next = cloud.region.borrow().next_change().unwrap_or(Timestamp::MAX);
+            let next = cloud
+                .region
+                .borrow()
+                .next_change()
+                .unwrap_or(Timestamp::MAX);
             cloud.runtime.within(next, bell.take()).await;
             let now = cloud.now();
             let outputs = cloud.region.borrow_mut().advance_to(now);
             for output in outputs {
                 if let Output::Event(event) = output {
-                    cloud.note(|| {
-                        format!("event {}: {}", event["detail-type"], event["detail"])
-                    });
+                    cloud.note(|| format!("event {}: {}", event["detail-type"], event["detail"]));
                     deliver(&cloud, event);
                 }
             }
@@ -43,8 +45,16 @@ fn deliver(cloud: &Rc<Cloud>, event: Value) {
     let (lost, double, late) = {
         let faults = cloud.faults.borrow();
         let mut random = cloud.random.borrow_mut();
-        let late = if random.chance(faults.event_late) { random.between(1, 900) } else { 0 };
-        (random.chance(faults.event_lost), random.chance(faults.event_doubled), late)
+        let late = if random.chance(faults.event_late) {
+            random.between(1, 900)
+        } else {
+            0
+        };
+        (
+            random.chance(faults.event_lost),
+            random.chance(faults.event_doubled),
+            late,
+        )
     };
     if lost {
         return;
@@ -62,7 +72,11 @@ fn hand_over(cloud: &Rc<Cloud>, event: Value, late: SignedDuration) {
     runtime.clone().spawn(async move {
         runtime.sleep(late).await;
         for attempt in 0..=RETRIES {
-            if invoke(&cloud, Function::Events, event.clone()).take().await.is_ok() {
+            if invoke(&cloud, Function::Events, event.clone())
+                .take()
+                .await
+                .is_ok()
+            {
                 return;
             }
             runtime.sleep(SignedDuration::from_mins(attempt + 1)).await;

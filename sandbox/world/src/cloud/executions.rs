@@ -59,9 +59,16 @@ pub(super) fn start(cloud: &Rc<Cloud>, wave: &WaveId, generation: u64) -> bool {
         history: 0,
         task: None,
     };
-    cloud.executions.borrow_mut().insert(name.clone(), execution);
+    cloud
+        .executions
+        .borrow_mut()
+        .insert(name.clone(), execution);
     let input = json!({"wave": wave, "generation": generation});
-    let host = Driver { cloud: Rc::clone(cloud), name: name.clone(), wave: wave.clone() };
+    let host = Driver {
+        cloud: Rc::clone(cloud),
+        name: name.clone(),
+        wave: wave.clone(),
+    };
     let definition = Rc::clone(&cloud.definition);
     let task = cloud.runtime.spawn(async move {
         let run = Run::new(&host, &host.name, &input);
@@ -90,7 +97,11 @@ pub(super) fn stop(cloud: &Cloud, name: &str) {
 
 /// SendTaskSuccess; false if nobody waits with this token.
 pub(super) fn wake(cloud: &Cloud, token: &str) -> bool {
-    cloud.tokens.borrow_mut().remove(token).is_some_and(|slot| slot.give(()))
+    cloud
+        .tokens
+        .borrow_mut()
+        .remove(token)
+        .is_some_and(|slot| slot.give(()))
 }
 
 struct Driver {
@@ -105,7 +116,8 @@ impl Driver {
             Ok(_) => Status::Succeeded,
             Err(error) => Status::Failed(error.to_string()),
         };
-        self.cloud.note(|| format!("execution {} ended: {status:?}", self.name));
+        self.cloud
+            .note(|| format!("execution {} ended: {status:?}", self.name));
         if let Some(execution) = self.cloud.executions.borrow_mut().get_mut(&self.name) {
             execution.status = status;
             execution.history = history;
@@ -121,7 +133,9 @@ impl Driver {
 
 /// `${ObserveFunctionArn}` is substituted when the template is deployed.
 fn function(name: &str) -> Result<Function, TaskError> {
-    let plain = name.strip_prefix("${").and_then(|n| n.strip_suffix("FunctionArn}"));
+    let plain = name
+        .strip_prefix("${")
+        .and_then(|n| n.strip_suffix("FunctionArn}"));
     plain
         .and_then(|plain| Function::named(&plain.to_ascii_lowercase()))
         .ok_or_else(|| TaskError::new("States.Runtime", format!("no function {name}")))
@@ -144,10 +158,17 @@ impl Host for Driver {
             let faults = cloud.faults.borrow();
             let mut random = cloud.random.borrow_mut();
             let mut chance = |odds| random.chance(odds);
-            (chance(faults.invoke_throttled), chance(faults.invoke_doubled), chance(faults.invoke_lost))
+            (
+                chance(faults.invoke_throttled),
+                chance(faults.invoke_doubled),
+                chance(faults.invoke_lost),
+            )
         };
         if throttled {
-            return Err(TaskError::new("Lambda.TooManyRequestsException", "throttled"));
+            return Err(TaskError::new(
+                "Lambda.TooManyRequestsException",
+                "throttled",
+            ));
         }
         if double {
             invoke(cloud, function, payload.clone());
@@ -155,10 +176,17 @@ impl Host for Driver {
         let answer = invoke(cloud, function, payload);
         if lost {
             cloud.runtime.sleep(SignedDuration::from_secs(2)).await;
-            return Err(TaskError::new("Lambda.SdkClientException", "the connection broke"));
+            return Err(TaskError::new(
+                "Lambda.SdkClientException",
+                "the connection broke",
+            ));
         }
         let until = self.until(timeout);
-        cloud.runtime.within(until, answer.take()).await.unwrap_or_else(|| Err(timed_out()))
+        cloud
+            .runtime
+            .within(until, answer.take())
+            .await
+            .unwrap_or_else(|| Err(timed_out()))
     }
 
     async fn invoke_and_wait(
@@ -170,7 +198,10 @@ impl Host for Driver {
     ) -> Result<Value, TaskError> {
         let until = self.until(timeout);
         let slot = Slot::default();
-        self.cloud.tokens.borrow_mut().insert(token.to_owned(), slot.clone());
+        self.cloud
+            .tokens
+            .borrow_mut()
+            .insert(token.to_owned(), slot.clone());
         let result = self
             .cloud
             .runtime
@@ -202,7 +233,10 @@ impl Host for Driver {
         if start(&self.cloud, &self.wave, generation) {
             return Ok(json!({}));
         }
-        Err(TaskError::new("StepFunctions.ExecutionAlreadyExistsException", name))
+        Err(TaskError::new(
+            "StepFunctions.ExecutionAlreadyExistsException",
+            name,
+        ))
     }
 
     async fn sleep(&self, duration: SignedDuration) {

@@ -10,6 +10,9 @@ use super::invocation::Invocation;
 use super::{ACCOUNT, REGION, SETTLE_SECONDS};
 use crate::asl::machine::TaskError;
 
+/// Where the links in mails point.
+const CONSOLE_URL: &str = "https://console.example.com";
+
 /// A function.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[expect(missing_docs, reason = "the functions' own crates say what they are")]
@@ -67,7 +70,9 @@ impl Function {
     /// The function of that name.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|function| function.name() == name)
+        Self::ALL
+            .into_iter()
+            .find(|function| function.name() == name)
     }
 
     /// Its time-out, as in the template.
@@ -117,28 +122,58 @@ pub(super) async fn run(aws: &Invocation, payload: Value) -> Result<Value, TaskE
             answer(prepare::handle(read(payload)?, &ports, until).await)
         }
         Function::Launch => {
-            let ports = launch::Ports { effects: aws, launches: aws, mgn: aws, clock: aws };
+            let ports = launch::Ports {
+                effects: aws,
+                launches: aws,
+                mgn: aws,
+                clock: aws,
+            };
             answer(launch::handle(read(payload)?, &ports, until).await)
         }
         Function::Lifecycle => {
-            let ports = lifecycle::Ports { effects: aws, life_cycles: aws, mgn: aws, clock: aws };
+            let ports = lifecycle::Ports {
+                effects: aws,
+                life_cycles: aws,
+                mgn: aws,
+                clock: aws,
+            };
             answer(lifecycle::handle(read(payload)?, &ports, until).await)
         }
         Function::Validate => {
-            let ports = validate::Ports { effects: aws, commands: aws, references: aws, clock: aws };
+            let ports = validate::Ports {
+                effects: aws,
+                commands: aws,
+                references: aws,
+                clock: aws,
+            };
             answer(validate::handle(read(payload)?, &ports, until).await)
         }
         Function::Finalize => {
-            let ports = finalize::Ports { effects: aws, finalizes: aws, mgn: aws, clock: aws };
+            let ports = finalize::Ports {
+                effects: aws,
+                finalizes: aws,
+                mgn: aws,
+                clock: aws,
+            };
             answer(finalize::handle(read(payload)?, &ports, until).await)
         }
-        Function::Gate | Function::Notify => tell(aws, payload).await,
-        Function::Park => answer(park::handle(read(payload)?, aws, aws).await),
-        Function::Sweep => {
-            answer(sweep::handle(read(payload)?, aws, aws, aws, aws.lease()).await)
+        Function::Gate => {
+            let ports = gate::Ports {
+                effects: aws,
+                signer: aws,
+                mails: aws,
+                clock: aws,
+            };
+            answer(gate::handle(read(payload)?, &ports, CONSOLE_URL, until).await)
         }
+        Function::Notify => answer(notify::handle(read(payload)?, aws, aws, aws, until).await),
+        Function::Park => answer(park::handle(read(payload)?, aws, aws).await),
+        Function::Sweep => answer(sweep::handle(read(payload)?, aws, aws, aws, aws.lease()).await),
         Function::Events => {
-            let place = events::Place { account: ACCOUNT.to_owned(), region: REGION.to_owned() };
+            let place = events::Place {
+                account: ACCOUNT.to_owned(),
+                region: REGION.to_owned(),
+            };
             let bytes = payload.to_string().into_bytes();
             answer(events::handle(&bytes, &place, aws, aws, aws, aws).await)
         }
@@ -163,32 +198,4 @@ fn answer<T: Serialize>(result: Result<T, HandlerError>) -> Result<Value, TaskEr
             Err(TaskError::new(error.name(), cause))
         }
     }
-}
-
-/// Until `gate` and `notify` have handlers: one mail each.
-async fn tell(aws: &Invocation, payload: Value) -> Result<Value, TaskError> {
-    use tidegate_domain::effect::{Outcome, Task};
-    use tidegate_ports::error::Context;
-    use tidegate_ports::mail::{Mail, Mails};
-
-    let request: tidegate_ports::act::Request = read(payload)?;
-    let done = async {
-        let Some(claimed) = tidegate_ports::act::claim(aws, aws, &request, aws.until).await? else {
-            return Ok(tidegate_ports::act::Response {});
-        };
-        let subject = match &claimed.effect.task {
-            Task::Notify { subject, .. } => subject.clone(),
-            other => other.function().to_owned(),
-        };
-        let mail = Mail {
-            subject,
-            text: String::new(),
-            wave: request.wave.to_string(),
-            to: None,
-            action_required: false,
-        };
-        Mails::send(aws, &mail).await.context("could not send a mail")?;
-        claimed.answer(&Outcome::Done).await
-    };
-    answer(done.await)
 }

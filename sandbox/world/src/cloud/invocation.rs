@@ -69,7 +69,10 @@ pub(super) fn invoke(cloud: &Rc<Cloud>, function: Function, payload: Value) -> A
         cloud: Rc::clone(cloud),
         function,
         number,
-        until: cloud.now().saturating_add(function.timeout()).unwrap_or(Timestamp::MAX),
+        until: cloud
+            .now()
+            .saturating_add(function.timeout())
+            .unwrap_or(Timestamp::MAX),
         skew,
         answer: answer.clone(),
         task: Cell::new(None),
@@ -86,7 +89,10 @@ pub(super) fn invoke(cloud: &Rc<Cloud>, function: Function, payload: Value) -> A
     let runtime = cloud.runtime.clone();
     cloud.runtime.spawn(async move {
         runtime.sleep_until(invocation.until).await;
-        if invocation.end(Err(TaskError::new("Sandbox.Timedout", "the function timed out"))) {
+        if invocation.end(Err(TaskError::new(
+            "Sandbox.Timedout",
+            "the function timed out",
+        ))) {
             runtime.kill(task);
         }
     });
@@ -102,7 +108,8 @@ impl Invocation {
         };
         let first = self.answer.give(result);
         if first {
-            self.cloud.note(|| format!("{}#{} {text}", self.function.name(), self.number));
+            self.cloud
+                .note(|| format!("{}#{} {text}", self.function.name(), self.number));
         }
         first
     }
@@ -142,8 +149,17 @@ impl Invocation {
             return std::future::pending().await;
         }
         if dies {
-            cloud.note(|| format!("{}#{} dies before {call}", self.function.name(), self.number));
-            self.end(Err(TaskError::new("Runtime.ExitError", "the function died")));
+            cloud.note(|| {
+                format!(
+                    "{}#{} dies before {call}",
+                    self.function.name(),
+                    self.number
+                )
+            });
+            self.end(Err(TaskError::new(
+                "Runtime.ExitError",
+                "the function died",
+            )));
             if let Some(task) = self.task.get() {
                 cloud.runtime.kill(task);
             }
@@ -164,6 +180,9 @@ impl Invocation {
 
 impl Clock for Invocation {
     fn now(&self) -> Timestamp {
-        self.cloud.now().saturating_add(self.skew).unwrap_or(Timestamp::MAX)
+        self.cloud
+            .now()
+            .saturating_add(self.skew)
+            .unwrap_or(Timestamp::MAX)
     }
 }

@@ -32,8 +32,14 @@ impl Invocation {
             Fate::Fails | Fate::Lost => return Err(ReadError::Failed("no answer".to_owned())),
         }
         let now = self.cloud.now();
-        let reply = self.cloud.region.borrow_mut().call_mgn(operation, &input, now);
-        reply.map(|reply| reply.body).map_err(|error| read_error(&error))
+        let reply = self
+            .cloud
+            .region
+            .borrow_mut()
+            .call_mgn(operation, &input, now);
+        reply
+            .map(|reply| reply.body)
+            .map_err(|error| read_error(&error))
     }
 
     /// All items of a list.
@@ -66,7 +72,9 @@ impl Invocation {
         let change = Change::new(self.function, operation, &input);
         invariants::before(cloud, &change);
         let reply = cloud.region.borrow_mut().call_mgn(operation, &input, now);
-        let shown = reply.as_ref().map_or_else(ToString::to_string, |_| "accepted".to_owned());
+        let shown = reply
+            .as_ref()
+            .map_or_else(ToString::to_string, |_| "accepted".to_owned());
         cloud.note(|| format!("{}#{} {change}: {shown}", self.function.name(), self.number));
         if let Ok(reply) = &reply {
             invariants::after(cloud, &change, &reply.body);
@@ -75,7 +83,9 @@ impl Invocation {
         if fate == Fate::Lost {
             return Err(CallError::Unknown("the answer was lost".to_owned()));
         }
-        reply.map(|reply| reply.body).map_err(|error| call_error(&error))
+        reply
+            .map(|reply| reply.body)
+            .map_err(|error| call_error(&error))
     }
 
     async fn start_job(
@@ -114,7 +124,9 @@ impl Jobs for Invocation {
         if ids.is_empty() {
             return Ok(Vec::new());
         }
-        let found = self.list_mgn("DescribeJobs", json!({"filters": {"jobIDs": ids}})).await?;
+        let found = self
+            .list_mgn("DescribeJobs", json!({"filters": {"jobIDs": ids}}))
+            .await?;
         Ok(found.iter().filter_map(job).collect())
     }
 
@@ -125,12 +137,19 @@ impl Jobs for Invocation {
     }
 
     async fn job_log(&self, job: &JobId) -> Result<JobLog, ReadError> {
-        let items = self.list_mgn("DescribeJobLogItems", json!({"jobID": job})).await?;
+        let items = self
+            .list_mgn("DescribeJobLogItems", json!({"jobID": job}))
+            .await?;
         let of = |event: &str| {
             let found = items.iter().filter(|item| item["event"] == event);
-            found.filter_map(|item| id(&item["eventData"]["sourceServerID"])).collect()
+            found
+                .filter_map(|item| id(&item["eventData"]["sourceServerID"]))
+                .collect()
         };
-        Ok(JobLog { previous_snapshot: of("USING_PREVIOUS_SNAPSHOT"), skipped: of("SERVER_SKIPPED") })
+        Ok(JobLog {
+            previous_snapshot: of("USING_PREVIOUS_SNAPSHOT"),
+            skipped: of("SERVER_SKIPPED"),
+        })
     }
 }
 
@@ -152,19 +171,24 @@ impl Launches for Invocation {
     }
 
     async fn terminate(&self, servers: &[ServerId], effect: &EffectId) -> Result<JobId, CallError> {
-        self.start_job("TerminateTargetInstances", servers, effect).await
+        self.start_job("TerminateTargetInstances", servers, effect)
+            .await
     }
 }
 
 impl LifeCycles for Invocation {
     async fn change(&self, server: &ServerId, to: LifeCycleTarget) -> Result<(), CallError> {
         let input = json!({"sourceServerID": server, "lifeCycle": {"state": to}});
-        self.change_mgn("ChangeServerLifeCycleState", input).await.map(|_| ())
+        self.change_mgn("ChangeServerLifeCycleState", input)
+            .await
+            .map(|_| ())
     }
 
     async fn retry_replication(&self, server: &ServerId) -> Result<(), CallError> {
         let input = json!({"sourceServerID": server});
-        self.change_mgn("RetryDataReplication", input).await.map(|_| ())
+        self.change_mgn("RetryDataReplication", input)
+            .await
+            .map(|_| ())
     }
 }
 
@@ -180,7 +204,11 @@ impl LaunchConfigurations for Invocation {
         let input = json!({"sourceServerID": server});
         let shown = self.read_mgn("GetLaunchConfiguration", input).await?;
         let template = shown["ec2LaunchTemplateID"].as_str().unwrap_or_default();
-        Ok(if template.is_empty() { vec!["no launch template".to_owned()] } else { Vec::new() })
+        Ok(if template.is_empty() {
+            vec!["no launch template".to_owned()]
+        } else {
+            Vec::new()
+        })
     }
 }
 
@@ -206,7 +234,10 @@ fn server(shown: &Value, at: Timestamp) -> Option<ServerSeen> {
 }
 
 fn replication(shown: &Value) -> Replication {
-    let disks = shown["replicatedDisks"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let disks = shown["replicatedDisks"]
+        .as_array()
+        .map(Vec::as_slice)
+        .unwrap_or_default();
     let sum = |member: &str| disks.iter().filter_map(|disk| disk[member].as_u64()).sum();
     Replication {
         state: id(&shown["dataReplicationState"]).unwrap_or(ReplicationState::Unknown),
@@ -216,18 +247,24 @@ fn replication(shown: &Value) -> Replication {
         replicated_bytes: sum("replicatedStorageBytes"),
         eta: time(&shown["etaDateTime"]),
         last_snapshot: time(&shown["lastSnapshotDateTime"]),
-        error: shown["dataReplicationError"]["error"].as_str().map(str::to_owned),
+        error: shown["dataReplicationError"]["error"]
+            .as_str()
+            .map(str::to_owned),
     }
 }
 
 /// `P0D` is no lag (a field observation); a day is 24 hours.
 fn lag(text: &str) -> Option<SignedDuration> {
     let span: jiff::Span = text.parse().ok()?;
-    span.to_duration(jiff::SpanRelativeTo::days_are_24_hours()).ok()
+    span.to_duration(jiff::SpanRelativeTo::days_are_24_hours())
+        .ok()
 }
 
 fn job(shown: &Value) -> Option<Job> {
-    let servers = shown["participatingServers"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let servers = shown["participatingServers"]
+        .as_array()
+        .map(Vec::as_slice)
+        .unwrap_or_default();
     Some(Job {
         id: id(&shown["jobID"])?,
         completed: shown["status"] == "COMPLETED",

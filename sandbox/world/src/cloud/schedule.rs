@@ -21,7 +21,10 @@ pub(super) fn sweep_every_minute(cloud: &Rc<Cloud>) {
             cloud.runtime.sleep(MINUTE).await;
             let now = cloud.now();
             let due = cloud.table.inspect(|tables| {
-                tables.drivers.values().any(|d| d.driver.wake_at.is_some_and(|at| at <= now))
+                tables
+                    .drivers
+                    .values()
+                    .any(|d| d.driver.wake_at.is_some_and(|at| at <= now))
             });
             let missed = cloud.faults.borrow().sweep_missed;
             if due && !cloud.random.borrow_mut().chance(missed) {
@@ -38,7 +41,10 @@ pub(super) fn kill_executions(cloud: &Rc<Cloud>) {
     runtime.spawn(async move {
         loop {
             let wait = cloud.random.borrow_mut().between(5, 120);
-            cloud.runtime.sleep(SignedDuration::from_secs(i64::try_from(wait).unwrap_or(60))).await;
+            cloud
+                .runtime
+                .sleep(SignedDuration::from_secs(i64::try_from(wait).unwrap_or(60)))
+                .await;
             let odds = cloud.faults.borrow().execution_stopped;
             if odds <= 0.0 || !cloud.random.borrow_mut().chance(odds) {
                 continue;

@@ -1,13 +1,15 @@
-//! What goes out: mails, wakes and starts of executions.
+//! What goes out: mails with signed links, wakes and starts of executions.
 
 use tidegate_domain::effect::RefusalKind;
 use tidegate_domain::id::WaveId;
-use tidegate_ports::error::CallError;
+use tidegate_ports::error::{CallError, ReadError};
 use tidegate_ports::executions::Executions;
 use tidegate_ports::mail::{Mail, Mails};
+use tidegate_ports::signer::Signer;
 
 use super::executions;
 use super::invocation::{Fate, Invocation, Service};
+use crate::random::Random;
 
 impl Invocation {
     async fn send_out(&self, call: &str, done: impl FnOnce() -> bool) -> Result<(), CallError> {
@@ -23,7 +25,11 @@ impl Invocation {
         if fate == Fate::Lost {
             return Err(CallError::Unknown("the answer was lost".to_owned()));
         }
-        if accepted { Ok(()) } else { Err(CallError::refused(RefusalKind::NotFound, "nobody")) }
+        if accepted {
+            Ok(())
+        } else {
+            Err(CallError::refused(RefusalKind::NotFound, "nobody"))
+        }
     }
 }
 
@@ -38,6 +44,31 @@ impl Mails for Invocation {
     }
 }
 
+impl Signer for Invocation {
+    async fn sign(&self, message: &[u8]) -> Result<Vec<u8>, ReadError> {
+        match self.point("GenerateMac", Service::Other).await {
+            Fate::Goes => Ok(Random::new(digest(message), 4)
+                .bits()
+                .to_be_bytes()
+                .to_vec()),
+            Fate::Throttled | Fate::Fails | Fate::Lost => {
+                Err(ReadError::Failed("no answer".to_owned()))
+            }
+        }
+    }
+
+    async fn verify(&self, message: &[u8], code: &[u8]) -> Result<bool, ReadError> {
+        Ok(self.sign(message).await? == code)
+    }
+}
+
+/// Enough of a hash for links that nobody forges.
+fn digest(message: &[u8]) -> u64 {
+    message
+        .iter()
+        .fold(5381, |hash, byte| hash.wrapping_mul(33) ^ u64::from(*byte))
+}
+
 impl Executions for Invocation {
     async fn start(&self, wave: &WaveId, generation: u64) -> Result<(), CallError> {
         self.send_out("StartExecution", || {
@@ -49,6 +80,7 @@ impl Executions for Invocation {
     }
 
     async fn wake(&self, token: &str) -> Result<(), CallError> {
-        self.send_out("SendTaskSuccess", || executions::wake(&self.cloud, token)).await
+        self.send_out("SendTaskSuccess", || executions::wake(&self.cloud, token))
+            .await
     }
 }

@@ -27,8 +27,14 @@ impl Invocation {
             Fate::Fails | Fate::Lost => return Err(ReadError::Failed("no answer".to_owned())),
         }
         let now = self.cloud.now();
-        let reply = self.cloud.region.borrow_mut().call_ssm(operation, input, now);
-        reply.map(|reply| reply.body).map_err(|error| read_error(&error))
+        let reply = self
+            .cloud
+            .region
+            .borrow_mut()
+            .call_ssm(operation, input, now);
+        reply
+            .map(|reply| reply.body)
+            .map_err(|error| read_error(&error))
     }
 
     async fn list_ssm(
@@ -81,8 +87,13 @@ impl SendsCommands for Invocation {
         let change = Change::new(self.function, "SendCommand", &input);
         invariants::before(cloud, &change);
         let now = cloud.now();
-        let reply = cloud.region.borrow_mut().call_ssm("SendCommand", &input, now);
-        let shown = reply.as_ref().map_or_else(ToString::to_string, |_| "accepted".to_owned());
+        let reply = cloud
+            .region
+            .borrow_mut()
+            .call_ssm("SendCommand", &input, now);
+        let shown = reply
+            .as_ref()
+            .map_or_else(ToString::to_string, |_| "accepted".to_owned());
         cloud.note(|| format!("{}#{} {change}: {shown}", self.function.name(), self.number));
         if let Ok(reply) = &reply {
             invariants::after(cloud, &change, &reply.body);
@@ -106,7 +117,9 @@ impl SendsCommands for Invocation {
             "Filters": [{"key": "InvokedAfter", "value": since.to_string()}]});
         let found = self.list_ssm("ListCommands", input, "Commands").await?;
         let ours = comment(effect);
-        let command = found.iter().find(|command| command["Comment"] == ours.as_str());
+        let command = found
+            .iter()
+            .find(|command| command["Comment"] == ours.as_str());
         Ok(command.and_then(|command| id(&command["CommandId"])))
     }
 }
@@ -117,8 +130,9 @@ impl Commands for Invocation {
         command: &CommandId,
     ) -> Result<BTreeMap<NodeId, CommandStatus>, ReadError> {
         let input = json!({"CommandId": command, "Details": true});
-        let found =
-            self.list_ssm("ListCommandInvocations", input, "CommandInvocations").await?;
+        let found = self
+            .list_ssm("ListCommandInvocations", input, "CommandInvocations")
+            .await?;
         Ok(found
             .iter()
             .filter_map(|shown| Some((id(&shown["InstanceId"])?, status(shown))))
@@ -129,10 +143,18 @@ impl Commands for Invocation {
         let input = json!({"MaxResults": 50, "Filters": [
             {"Key": "ResourceType", "Values": ["ManagedInstance"]},
             {"Key": "PingStatus", "Values": ["Online"]}]});
-        let found =
-            self.list_ssm("DescribeInstanceInformation", input, "InstanceInformationList").await?;
+        let found = self
+            .list_ssm(
+                "DescribeInstanceInformation",
+                input,
+                "InstanceInformationList",
+            )
+            .await?;
         let named = |node: &Value| {
-            Some((id(&node["InstanceId"])?, node["ComputerName"].as_str()?.to_owned()))
+            Some((
+                id(&node["InstanceId"])?,
+                node["ComputerName"].as_str()?.to_owned(),
+            ))
         };
         Ok(found.iter().filter_map(named).collect())
     }
@@ -144,9 +166,17 @@ impl Commands for Invocation {
                 {"Key": "InstanceIds", "Values": instances},
                 {"Key": "PingStatus", "Values": ["Online"]}]});
             let found = self
-                .list_ssm("DescribeInstanceInformation", input, "InstanceInformationList")
+                .list_ssm(
+                    "DescribeInstanceInformation",
+                    input,
+                    "InstanceInformationList",
+                )
                 .await?;
-            managed.extend(found.iter().filter_map(|node| id::<InstanceId>(&node["InstanceId"])));
+            managed.extend(
+                found
+                    .iter()
+                    .filter_map(|node| id::<InstanceId>(&node["InstanceId"])),
+            );
         }
         Ok(managed)
     }
@@ -154,7 +184,10 @@ impl Commands for Invocation {
 
 impl Documents for Invocation {
     async fn exists(&self, document: &str) -> Result<bool, ReadError> {
-        match self.read_ssm("DescribeDocument", &json!({"Name": document})).await {
+        match self
+            .read_ssm("DescribeDocument", &json!({"Name": document}))
+            .await
+        {
             Ok(shown) => Ok(shown["Document"]["Status"] == "Active"),
             Err(ReadError::Failed(message)) if message.contains("InvalidDocument") => Ok(false),
             Err(error) => Err(error),

@@ -62,7 +62,8 @@ impl Turns for Invocation {
     }
 
     async fn make_due(&self, waves: &[WaveId], now: Timestamp) -> Result<(), StoreError> {
-        self.table("make_due", self.cloud.table.make_due(waves, now)).await
+        self.table("make_due", self.cloud.table.make_due(waves, now))
+            .await
     }
 }
 
@@ -78,11 +79,16 @@ impl Observations for Invocation {
         servers: &BTreeMap<ServerId, ServerSeen>,
     ) -> Result<(), StoreError> {
         let table = &self.cloud.table;
-        self.table("save observations", Observations::save(table, wave, round, servers)).await
+        self.table(
+            "save observations",
+            Observations::save(table, wave, round, servers),
+        )
+        .await
     }
 
     async fn save_jobs(&self, jobs: &AccountJobs) -> Result<(), StoreError> {
-        self.table("save jobs", self.cloud.table.save_jobs(jobs)).await
+        self.table("save jobs", self.cloud.table.save_jobs(jobs))
+            .await
     }
 }
 
@@ -96,7 +102,11 @@ impl Effects for Invocation {
         until: Timestamp,
     ) -> Result<Claim, StoreError> {
         let table = &self.cloud.table;
-        self.table("claim", Effects::claim(table, wave, effect, generation, now, until)).await
+        self.table(
+            "claim",
+            Effects::claim(table, wave, effect, generation, now, until),
+        )
+        .await
     }
 
     async fn answer(
@@ -109,17 +119,26 @@ impl Effects for Invocation {
         now: Timestamp,
     ) -> Result<(), StoreError> {
         let table = &self.cloud.table;
-        self.table("answer", table.answer(wave, effect, generation, until, outcome, now)).await
+        self.table(
+            "answer",
+            table.answer(wave, effect, generation, until, outcome, now),
+        )
+        .await
     }
 }
 
 impl Claims for Invocation {
     async fn claim(&self, server: &ServerId, wave: &WaveId) -> Result<Option<WaveId>, StoreError> {
-        self.table("claim server", Claims::claim(&self.cloud.table, server, wave)).await
+        self.table(
+            "claim server",
+            Claims::claim(&self.cloud.table, server, wave),
+        )
+        .await
     }
 
     async fn release(&self, server: &ServerId, wave: &WaveId) -> Result<(), StoreError> {
-        self.table("release server", self.cloud.table.release(server, wave)).await
+        self.table("release server", self.cloud.table.release(server, wave))
+            .await
     }
 }
 
@@ -131,17 +150,20 @@ impl Owners for Invocation {
 
 impl References for Invocation {
     async fn remember(&self, command: &CommandId, wave: &WaveId) -> Result<(), StoreError> {
-        self.table("remember", self.cloud.table.remember(command, wave)).await
+        self.table("remember", self.cloud.table.remember(command, wave))
+            .await
     }
 
     async fn wave_of(&self, command: &CommandId) -> Result<Option<WaveId>, StoreError> {
-        self.table("wave of", self.cloud.table.wave_of(command)).await
+        self.table("wave of", self.cloud.table.wave_of(command))
+            .await
     }
 }
 
 impl Inbox for Invocation {
     async fn append(&self, wave: &WaveId, message: &Message) -> Result<bool, StoreError> {
-        self.table("append", self.cloud.table.append(wave, message)).await
+        self.table("append", self.cloud.table.append(wave, message))
+            .await
     }
 }
 
@@ -169,11 +191,13 @@ impl Drivers for Invocation {
     }
 
     async fn create(&self, wave: &WaveId, at: Timestamp) -> Result<(), StoreError> {
-        self.table("create", self.cloud.table.create(wave, at)).await
+        self.table("create", self.cloud.table.create(wave, at))
+            .await
     }
 
     async fn count_wake(&self, wave: &WaveId) -> Result<Option<Parked>, StoreError> {
-        self.table("count wake", self.cloud.table.count_wake(wave)).await
+        self.table("count wake", self.cloud.table.count_wake(wave))
+            .await
     }
 
     async fn at_work(
@@ -182,7 +206,8 @@ impl Drivers for Invocation {
         generation: u64,
         until: Timestamp,
     ) -> Result<u64, StoreError> {
-        self.table("at work", self.cloud.table.at_work(wave, generation, until)).await
+        self.table("at work", self.cloud.table.at_work(wave, generation, until))
+            .await
     }
 
     async fn park(
@@ -192,7 +217,8 @@ impl Drivers for Invocation {
         wakes: u64,
         wake_at: Timestamp,
     ) -> Result<Parking, StoreError> {
-        self.table("park", self.cloud.table.park(wave, parked, wakes, wake_at)).await
+        self.table("park", self.cloud.table.park(wave, parked, wakes, wake_at))
+            .await
     }
 
     async fn unpark(
@@ -201,7 +227,8 @@ impl Drivers for Invocation {
         parked: &Parked,
         at: Timestamp,
     ) -> Result<(), StoreError> {
-        self.table("unpark", self.cloud.table.unpark(wave, parked, at)).await
+        self.table("unpark", self.cloud.table.unpark(wave, parked, at))
+            .await
     }
 
     async fn take_generation(
@@ -211,7 +238,11 @@ impl Drivers for Invocation {
         until: Timestamp,
     ) -> Result<bool, StoreError> {
         let table = &self.cloud.table;
-        self.table("take generation", table.take_generation(wave, generation, until)).await
+        self.table(
+            "take generation",
+            table.take_generation(wave, generation, until),
+        )
+        .await
     }
 
     async fn due(&self, now: Timestamp) -> Result<Vec<WaveId>, StoreError> {

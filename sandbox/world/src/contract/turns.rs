@@ -55,8 +55,14 @@ pub async fn a_cancelled_effect_is_nobodys(store: &impl AllPorts) {
     })
     .await;
     let effect = planned.effects[0].id.clone();
-    save_next(store, &id, at(2), |draft| draft.cancelled = vec![effect.clone()]).await;
-    let claim = ok(Effects::claim(store, &id, &effect, 1, at(3), at(63)).await, "claim");
+    save_next(store, &id, at(2), |draft| {
+        draft.cancelled = vec![effect.clone()]
+    })
+    .await;
+    let claim = ok(
+        Effects::claim(store, &id, &effect, 1, at(3), at(63)).await,
+        "claim",
+    );
     assert_eq!(claim, Claim::NotOurs);
 }
 
@@ -70,7 +76,10 @@ pub async fn an_effect_that_was_taken_is_not_cancelled(store: &impl AllPorts) {
     let effect = planned.effects[0].id.clone();
     let mut late = Draft::next(&id, load(store, &id).await, at(3));
     late.cancelled = vec![effect.clone()];
-    let claim = ok(Effects::claim(store, &id, &effect, 1, at(2), at(62)).await, "claim");
+    let claim = ok(
+        Effects::claim(store, &id, &effect, 1, at(2), at(62)).await,
+        "claim",
+    );
     assert!(matches!(claim, Claim::Ours { again: false, .. }));
     refused(store, &late).await;
 }

@@ -46,8 +46,7 @@ impl FakeMgn {
         for (number, id) in servers.iter().enumerate() {
             let mut server = seen(id, number, Timestamp::UNIX_EPOCH);
             server.life_cycle = life_cycle;
-            server.replication.state =
-                tidegate_domain::observation::ReplicationState::Continuous;
+            server.replication.state = tidegate_domain::observation::ReplicationState::Continuous;
             server.replication.lag = Some(jiff::SignedDuration::ZERO);
             server.replication.backlog_bytes = 0;
             (server.last_test, server.last_cutover) = (None, None);
@@ -111,19 +110,39 @@ impl SourceServers for FakeMgn {
     async fn servers(&self, ids: &[ServerId], at: Timestamp) -> Result<Vec<ServerSeen>, ReadError> {
         let servers = self.servers.borrow();
         let found = ids.iter().filter_map(|id| servers.get(id));
-        self.read(found.map(|server| ServerSeen { at, ..server.clone() }).collect())
+        self.read(
+            found
+                .map(|server| ServerSeen {
+                    at,
+                    ..server.clone()
+                })
+                .collect(),
+        )
     }
 
     async fn all_servers(&self, at: Timestamp) -> Result<Vec<ServerSeen>, ReadError> {
         let servers = self.servers.borrow();
-        self.read(servers.values().map(|server| ServerSeen { at, ..server.clone() }).collect())
+        self.read(
+            servers
+                .values()
+                .map(|server| ServerSeen {
+                    at,
+                    ..server.clone()
+                })
+                .collect(),
+        )
     }
 }
 
 impl Jobs for FakeMgn {
     async fn jobs(&self, ids: &[JobId]) -> Result<Vec<Job>, ReadError> {
         let jobs = self.jobs.borrow();
-        self.read(jobs.iter().filter(|job| ids.contains(&job.id)).cloned().collect())
+        self.read(
+            jobs.iter()
+                .filter(|job| ids.contains(&job.id))
+                .cloned()
+                .collect(),
+        )
     }
 
     async fn jobs_since(&self, _from: Timestamp) -> Result<Vec<Job>, ReadError> {
@@ -187,22 +206,37 @@ impl LifeCycles for FakeMgn {
 
 impl Finalizes for FakeMgn {
     async fn finalize(&self, server: &ServerId) -> Result<(), CallError> {
-        self.calls.borrow_mut().push(format!("FinalizeCutover {server}"));
+        self.calls
+            .borrow_mut()
+            .push(format!("FinalizeCutover {server}"));
         self.script.play(|| {
-            FakeMgn::change(self, server, |server| server.life_cycle = LifeCycle::Cutover);
+            FakeMgn::change(self, server, |server| {
+                server.life_cycle = LifeCycle::Cutover
+            });
         })
     }
 }
 
 impl LaunchConfigurations for FakeMgn {
     async fn problems(&self, server: &ServerId) -> Result<Vec<String>, ReadError> {
-        self.read(self.problems.borrow().get(server).cloned().unwrap_or_default())
+        self.read(
+            self.problems
+                .borrow()
+                .get(server)
+                .cloned()
+                .unwrap_or_default(),
+        )
     }
 }
 
 impl Instances for FakeMgn {
     async fn instances(&self, ids: &[InstanceId]) -> Result<Vec<InstanceSeen>, ReadError> {
         let instances = self.instances.borrow();
-        self.read(ids.iter().filter_map(|id| instances.get(id)).cloned().collect())
+        self.read(
+            ids.iter()
+                .filter_map(|id| instances.get(id))
+                .cloned()
+                .collect(),
+        )
     }
 }

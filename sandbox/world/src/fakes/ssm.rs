@@ -50,7 +50,9 @@ impl SendsCommands for FakeSsm {
     ) -> Result<CommandId, CallError> {
         self.script.play(|| {
             let command = command_id(&format!("command-{}", self.sent.borrow().len() + 1));
-            self.sent.borrow_mut().push((command.clone(), effect.clone(), nodes.to_vec()));
+            self.sent
+                .borrow_mut()
+                .push((command.clone(), effect.clone(), nodes.to_vec()));
             command
         })
     }
@@ -62,7 +64,9 @@ impl SendsCommands for FakeSsm {
         _since: Timestamp,
     ) -> Result<Option<CommandId>, ReadError> {
         let sent = self.sent.borrow();
-        let found = sent.iter().find(|(_, by, nodes)| by == effect && nodes.contains(node));
+        let found = sent
+            .iter()
+            .find(|(_, by, nodes)| by == effect && nodes.contains(node));
         self.read(found.map(|(command, _, _)| command.clone()))
     }
 }
@@ -72,7 +76,13 @@ impl Commands for FakeSsm {
         &self,
         command: &CommandId,
     ) -> Result<BTreeMap<NodeId, CommandStatus>, ReadError> {
-        self.read(self.statuses.borrow().get(command).cloned().unwrap_or_default())
+        self.read(
+            self.statuses
+                .borrow()
+                .get(command)
+                .cloned()
+                .unwrap_or_default(),
+        )
     }
 
     async fn source_nodes(&self) -> Result<Vec<(NodeId, String)>, ReadError> {
@@ -81,7 +91,13 @@ impl Commands for FakeSsm {
 
     async fn managed(&self, instances: &[InstanceId]) -> Result<Vec<InstanceId>, ReadError> {
         let managed = self.managed.borrow();
-        self.read(instances.iter().filter(|id| managed.contains(id)).cloned().collect())
+        self.read(
+            instances
+                .iter()
+                .filter(|id| managed.contains(id))
+                .cloned()
+                .collect(),
+        )
     }
 }
 

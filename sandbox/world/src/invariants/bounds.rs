@@ -23,7 +23,13 @@ pub(super) fn saved(cloud: &Cloud, turn: &Turn<'_>) {
     let changed = turn
         .servers
         .chunks(CHUNK)
-        .zip(turn.loaded.servers.chunks(CHUNK).map(Some).chain(std::iter::repeat(None)))
+        .zip(
+            turn.loaded
+                .servers
+                .chunks(CHUNK)
+                .map(Some)
+                .chain(std::iter::repeat(None)),
+        )
         .filter(|(now, before)| Some(*now) != *before)
         .count();
     // The wave, the driver, the slots and the audit record come on top.
@@ -57,7 +63,10 @@ pub(super) fn saved(cloud: &Cloud, turn: &Turn<'_>) {
     }
     for server in turn.servers {
         if server.tests > MOST_LAUNCHES || server.cutovers > MOST_LAUNCHES {
-            over(format!("{} was launched {} times", server.hostname, server.tests));
+            over(format!(
+                "{} was launched {} times",
+                server.hostname, server.tests
+            ));
         }
     }
 }

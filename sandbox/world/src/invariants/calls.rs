@@ -11,30 +11,56 @@ use super::{Change, StartedJob, violated};
 use crate::cloud::{Cloud, Function};
 
 pub(super) fn before(cloud: &Cloud, change: &Change) {
-    *cloud.checks.borrow_mut().changes.entry(change.operation.clone()).or_default() += 1;
+    *cloud
+        .checks
+        .borrow_mut()
+        .changes
+        .entry(change.operation.clone())
+        .or_default() += 1;
     let allowed = match change.operation.as_str() {
         "StartTest" | "StartCutover" | "TerminateTargetInstances" => Function::Launch,
         "ChangeServerLifeCycleState" | "RetryDataReplication" => Function::Lifecycle,
         "FinalizeCutover" => Function::Finalize,
         "SendCommand" => Function::Validate,
         other => {
-            violated(cloud, 6, format!("{other} is called, which no function may"));
+            violated(
+                cloud,
+                6,
+                format!("{other} is called, which no function may"),
+            );
             return;
         }
     };
     if change.function != allowed {
-        violated(cloud, 6, format!("{} is called by {}", change, change.function.name()));
+        violated(
+            cloud,
+            6,
+            format!("{} is called by {}", change, change.function.name()),
+        );
     }
     for server in &change.servers {
         let (owner, terminal) = cloud.table.inspect(|tables| {
             let owner = tables.owners.get(server).cloned();
             let wave = owner.as_ref().and_then(|owner| tables.waves.get(owner));
-            (owner.clone(), wave.is_some_and(|stored| stored.wave.phase.terminal()))
+            (
+                owner.clone(),
+                wave.is_some_and(|stored| stored.wave.phase.terminal()),
+            )
         });
-        match (owner, change.effect.as_ref().and_then(|effect| wave_of(cloud, effect))) {
+        match (
+            owner,
+            change
+                .effect
+                .as_ref()
+                .and_then(|effect| wave_of(cloud, effect)),
+        ) {
             (None, _) => violated(cloud, 2, format!("{change}: no wave owns {server}")),
             (Some(owner), Some(wave)) if owner != wave => {
-                violated(cloud, 2, format!("{change} of {wave}: {owner} owns {server}"));
+                violated(
+                    cloud,
+                    2,
+                    format!("{change} of {wave}: {owner} owns {server}"),
+                );
             }
             (Some(owner), _) if terminal => {
                 violated(cloud, 12, format!("{change}: {owner} has ended"));
@@ -51,7 +77,9 @@ pub(super) fn after(cloud: &Cloud, change: &Change, body: &Value) {
     if !cloud.checks.borrow_mut().used.insert(effect.clone()) {
         violated(cloud, 4, format!("{change}: the effect did it before"));
     }
-    let job = body["job"]["jobID"].as_str().and_then(|id| JobId::parse(id).ok());
+    let job = body["job"]["jobID"]
+        .as_str()
+        .and_then(|id| JobId::parse(id).ok());
     let Some(job) = job else {
         return;
     };
@@ -72,20 +100,32 @@ pub(super) fn after(cloud: &Cloud, change: &Change, body: &Value) {
 /// The wave that saved an effect.
 pub(super) fn wave_of(cloud: &Cloud, effect: &EffectId) -> Option<WaveId> {
     cloud.table.inspect(|tables| {
-        tables.effects.keys().find(|(_, id)| id == effect).map(|(wave, _)| wave.clone())
+        tables
+            .effects
+            .keys()
+            .find(|(_, id)| id == effect)
+            .map(|(wave, _)| wave.clone())
     })
 }
 
 fn limits(cloud: &Cloud) {
     let (mut jobs, mut servers) = (0_u32, 0_u32);
     let region = cloud.region.borrow();
-    let ours = region.mgn.jobs().values().filter(|job| job.tags.contains_key(EFFECT_TAG));
+    let ours = region
+        .mgn
+        .jobs()
+        .values()
+        .filter(|job| job.tags.contains_key(EFFECT_TAG));
     for job in ours.filter(|job| job.status != JobStatus::Completed) {
         jobs += 1;
         servers += u32::try_from(job.participants.len()).unwrap_or(u32::MAX);
     }
     drop(region);
     if jobs > MOST_JOBS || servers > MOST_SERVERS_IN_JOBS {
-        violated(cloud, 8, format!("{jobs} jobs with {servers} servers are in progress"));
+        violated(
+            cloud,
+            8,
+            format!("{jobs} jobs with {servers} servers are in progress"),
+        );
     }
 }

@@ -23,7 +23,11 @@ pub(super) fn saved(cloud: &Cloud, turn: &Turn<'_>) {
             continue;
         }
         if let Err(text) = approved(cloud, turn.wave, *gate, evidence, by, earlier) {
-            violated(cloud, 9, format!("the {gate} gate of {}: {text}", turn.wave.id));
+            violated(
+                cloud,
+                9,
+                format!("the {gate} gate of {}: {text}", turn.wave.id),
+            );
         }
     }
 }
@@ -41,7 +45,11 @@ fn approved(
         Gate::Finalize => &wave.plan.gates.finalize,
     };
     if plan.automatic {
-        return if by.is_empty() { Ok(()) } else { Err("it decides by itself".to_owned()) };
+        return if by.is_empty() {
+            Ok(())
+        } else {
+            Err("it decides by itself".to_owned())
+        };
     }
     let open = match earlier {
         Some(GateState::Open(open)) => open,
@@ -75,9 +83,11 @@ fn said_so(
 ) -> bool {
     let counts = |message: &Message| {
         let right = match &message.body {
-            Body::Decide { gate: of, verdict: Verdict::Approve, evidence: shown } => {
-                *of == gate && shown == evidence
-            }
+            Body::Decide {
+                gate: of,
+                verdict: Verdict::Approve,
+                evidence: shown,
+            } => *of == gate && shown == evidence,
             _ => false,
         };
         right

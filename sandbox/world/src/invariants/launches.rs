@@ -26,7 +26,10 @@ pub(super) fn before(cloud: &Cloud, change: &Change) {
         "FinalizeCutover" => finalize,
         _ => return,
     };
-    let wave = change.effect.as_ref().and_then(|effect| wave_of(cloud, effect));
+    let wave = change
+        .effect
+        .as_ref()
+        .and_then(|effect| wave_of(cloud, effect));
     for id in &change.servers {
         if let Err(text) = with(cloud, wave.as_ref(), id, check) {
             violated(cloud, 7, format!("{} of {id}: {text}", change.operation));
@@ -34,12 +37,7 @@ pub(super) fn before(cloud: &Cloud, change: &Change) {
     }
 }
 
-fn with(
-    cloud: &Cloud,
-    wave: Option<&WaveId>,
-    id: &ServerId,
-    check: Check,
-) -> Result<(), String> {
+fn with(cloud: &Cloud, wave: Option<&WaveId>, id: &ServerId, check: Check) -> Result<(), String> {
     let (wave, server) = cloud
         .table
         .inspect(|tables| {
@@ -52,16 +50,17 @@ fn with(
     check(cloud, &wave, &server)
 }
 
-fn cutover(
-    cloud: &Cloud,
-    wave: &Wave,
-    server: &Server,
-) -> Result<(), String> {
+fn cutover(cloud: &Cloud, wave: &Wave, server: &Server) -> Result<(), String> {
     let now = cloud.now();
     let test = server.test.as_ref().ok_or("no test passed")?;
-    let ours = cloud.checks.borrow().jobs.get(&test.launch.job).is_some_and(|job| {
-        job.operation == "StartTest" && job.wave == wave.id && job.servers.contains(&server.id)
-    });
+    let ours = cloud
+        .checks
+        .borrow()
+        .jobs
+        .get(&test.launch.job)
+        .is_some_and(|job| {
+            job.operation == "StartTest" && job.wave == wave.id && job.servers.contains(&server.id)
+        });
     if !ours {
         return Err(format!("{} is no test of ours", test.launch.job));
     }
@@ -72,14 +71,20 @@ fn cutover(
     if let Some(window) = &wave.plan.window
         && !(window.opens <= now && now < window.closes)
     {
-        return Err(format!("the window is from {} to {}", window.opens, window.closes));
+        return Err(format!(
+            "the window is from {} to {}",
+            window.opens, window.closes
+        ));
     }
     let read = cloud.checks.borrow().caught_up.get(&server.id).copied();
     let read = read.ok_or("it was never read without lag")?;
     if now.duration_since(read) > FRESH {
         return Err(format!("it was last read without lag at {read}"));
     }
-    let plan = wave.plan.application(&server.application).ok_or("it has no application")?;
+    let plan = wave
+        .plan
+        .application(&server.application)
+        .ok_or("it has no application")?;
     if plan.quiesce.is_some() {
         let since = server.quiesced_at.ok_or("its source is not quiesced")?;
         if read < since {
@@ -96,13 +101,17 @@ fn cutover(
             let stored = tables.waves.get(&wave.id);
             let servers = stored.map(|s| s.servers.as_slice()).unwrap_or_default();
             let of = servers.iter().filter(|s| s.application == name);
-            of.filter(|s| !done(s)).map(|s| s.hostname.clone()).collect::<Vec<_>>()
+            of.filter(|s| !done(s))
+                .map(|s| s.hostname.clone())
+                .collect::<Vec<_>>()
         })
     };
     for before in &plan.after {
         let waiting = stored(before.clone());
         if !waiting.is_empty() {
-            return Err(format!("{before} comes before it; {waiting:?} are not cut over"));
+            return Err(format!(
+                "{before} comes before it; {waiting:?} are not cut over"
+            ));
         }
     }
     Ok(())
@@ -118,11 +127,7 @@ fn done(server: &Server) -> bool {
     )
 }
 
-fn finalize(
-    cloud: &Cloud,
-    wave: &Wave,
-    server: &Server,
-) -> Result<(), String> {
+fn finalize(cloud: &Cloud, wave: &Wave, server: &Server) -> Result<(), String> {
     if wave.phase != Phase::Finalizing {
         return Err(format!("the wave is {}", wave.phase.name()));
     }
@@ -141,10 +146,21 @@ fn finalize(
         return Err(format!("it soaks since {began}"));
     }
     let region = cloud.region.borrow();
-    let truth = region.mgn.servers().get(server.id.as_str()).ok_or("MGN does not know it")?;
-    let last = truth.last_cutover.initiated.as_ref().map(|(_, job)| job.as_str());
+    let truth = region
+        .mgn
+        .servers()
+        .get(server.id.as_str())
+        .ok_or("MGN does not know it")?;
+    let last = truth
+        .last_cutover
+        .initiated
+        .as_ref()
+        .map(|(_, job)| job.as_str());
     if last != Some(passed.launch.job.as_str()) {
-        return Err(format!("its last cutover is {last:?}, validated is {}", passed.launch.job));
+        return Err(format!(
+            "its last cutover is {last:?}, validated is {}",
+            passed.launch.job
+        ));
     }
     Ok(())
 }
@@ -153,7 +169,11 @@ pub(super) fn saved(cloud: &Cloud, turn: &Turn<'_>) {
     let wave = turn.wave;
     if let Phase::Soaking { .. } = wave.phase {
         let at = wave.phase_since;
-        cloud.checks.borrow_mut().soaking.insert(wave.id.clone(), at);
+        cloud
+            .checks
+            .borrow_mut()
+            .soaking
+            .insert(wave.id.clone(), at);
     }
     let held = |wave: &Wave| wave.hold.is_some();
     if !held(wave) || !turn.loaded.wave.as_ref().is_some_and(held) {
@@ -163,7 +183,11 @@ pub(super) fn saved(cloud: &Cloud, turn: &Turn<'_>) {
         if let Task::StartTest { .. } | Task::StartCutover { .. } | Task::Finalize { .. } =
             &effect.task
         {
-            violated(cloud, 12, format!("{} is planned while {} is held", effect.id, wave.id));
+            violated(
+                cloud,
+                12,
+                format!("{} is planned while {} is held", effect.id, wave.id),
+            );
         }
     }
 }

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use tidegate_domain::effect::EffectStatus;
 use tidegate_domain::id::WaveId;
 use tidegate_ports::error::StoreError;
-use tidegate_ports::turns::{cancelled, Loaded, MOST_MESSAGES, SaveError, Turn, Turns};
+use tidegate_ports::turns::{Loaded, MOST_MESSAGES, SaveError, Turn, Turns, cancelled};
 
 use super::{MemoryStore, StoredEffect, StoredWave, Tables};
 

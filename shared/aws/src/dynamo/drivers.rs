@@ -130,6 +130,8 @@ impl Drivers for DynamoStore {
             .await;
         Ok(match written(update)? {
             Written::Done(_) => Parking::Parked,
+            // Perhaps it was our own update, its answer lost, and a wake since: whoever then goes on
+            // wakes itself once more, which is nothing.
             Written::Unmet(_) => Parking::GoOn,
         })
     }

@@ -88,12 +88,15 @@ struct Transaction<'a> {
 
 impl<'a> Transaction<'a> {
     fn new(table: &'a str) -> Self {
-        Self {
+        let mut transaction = Self {
             table,
             items: Vec::new(),
             bytes: 0,
             hash: Sha256::new(),
-        }
+        };
+        // Request tokens are the account's, not the table's.
+        transaction.hash(table);
+        transaction
     }
 
     fn everything_but_the_wave(&mut self, turn: &Turn<'_>, place: &str) -> Result<(), StoreError> {

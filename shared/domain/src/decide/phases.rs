@@ -465,7 +465,15 @@ fn released(turn: &mut Turn) -> bool {
         Claims::Claiming { effect: None, .. } | Claims::Held => (0, false),
         Claims::Releasing { released, effect } => (released, effect.is_some()),
     };
-    if asked {
+    // Nothing is done to a server that is not ours any more.
+    let under_way = turn.wave.open.keys().any(|id| {
+        let stored = turn
+            .stored
+            .get(id)
+            .or_else(|| turn.new.iter().find(|e| e.id == *id));
+        stored.is_some_and(|e| !matches!(e.task, Task::Notify { .. } | Task::Release { .. }))
+    });
+    if asked || under_way {
         return false;
     }
     let servers = batch(&turn.servers, released, MOST_CLAIMS);

@@ -79,15 +79,10 @@ fn in_each_stage() -> Vec<(Hand, Server)> {
     let mut found: Vec<(Hand, Server)> = Vec::new();
     for _ in 0..200 {
         let decision = hand.turn();
-        if hand.phase() == "AwaitingCutover"
-            && !hand.wave().gates.is_empty()
-            && hand.inbox.is_empty()
+        let gate = hand.wave().gates.get(&tidegate_domain::gate::Gate::Cutover);
+        if matches!(gate, Some(tidegate_domain::gate::GateState::Open(_))) && hand.inbox.is_empty()
         {
-            if let Some(tidegate_domain::gate::GateState::Open(_)) =
-                hand.wave().gates.get(&tidegate_domain::gate::Gate::Cutover)
-            {
-                hand.approve();
-            }
+            hand.approve();
         }
         if let Some(server) = hand.servers.first()
             && found
@@ -107,7 +102,10 @@ fn in_each_stage() -> Vec<(Hand, Server)> {
 }
 
 fn answered(effect: &tidegate_domain::effect::Effect) -> bool {
-    matches!(effect.status, tidegate_domain::effect::EffectStatus::Answered { .. })
+    matches!(
+        effect.status,
+        tidegate_domain::effect::EffectStatus::Answered { .. }
+    )
 }
 
 fn step_waits(step: &str) -> bool {
@@ -136,8 +134,9 @@ fn every_observation_in_every_stage() {
         } else {
             &[false]
         };
-        for (name, change, answer) in
-            answers.iter().flat_map(|a| CHANGES.map(|(name, change)| (name, change, *a)))
+        for (name, change, answer) in answers
+            .iter()
+            .flat_map(|a| CHANGES.map(|(name, change)| (name, change, *a)))
         {
             let mut facts = hand.facts();
             facts.now += SignedDuration::from_secs(2);

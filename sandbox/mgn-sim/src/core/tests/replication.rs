@@ -132,6 +132,19 @@ fn a_stall_is_announced_and_retried() {
 }
 
 #[test]
+fn a_busy_source_falls_behind_and_catches_up() {
+    let mut world = World::ready(1);
+    let server = world.server(1);
+    world.simulator.fall_behind("server0001");
+    assert_eq!(replication(&mut world, &server), "BACKLOG");
+    let lag = &world.show(&server)["dataReplicationInfo"]["lagDuration"];
+    assert_eq!(lag, "PT1M");
+    world.pass(61);
+    assert_eq!(replication(&mut world, &server), "CONTINUOUS");
+    assert!(world.events().is_empty(), "nothing tells of it");
+}
+
+#[test]
 fn a_stalled_first_copy_goes_on_where_it_was() {
     let mut world = syncing(1);
     let server = world.server(1);

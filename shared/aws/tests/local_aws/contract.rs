@@ -5,24 +5,17 @@ use std::time::Duration;
 
 use aws_config::retry::RetryConfig;
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::config::retry::RetryPartition;
+use aws_sdk_dynamodb::config::retry::{RetryPartition, TokenBucket};
 use tidegate_aws::clients;
 use tidegate_aws::dynamo::{DynamoStore, TransactionConflicts};
 use tokio::sync::OnceCell;
-
-#[path = "support/lost_answers.rs"]
-mod lost_answers;
-#[path = "support/ministack.rs"]
-mod ministack;
-#[path = "support/table.rs"]
-mod table;
 
 /// A store over the table that all cases share. Each case has a client of its own: connections
 /// belong to the runtime that made them.
 async fn store() -> DynamoStore {
     static MADE: OnceCell<()> = OnceCell::const_new();
-    let client = clients::dynamo(&ministack::config());
-    MADE.get_or_init(|| table::create(&client, "contract"))
+    let client = clients::dynamo(&crate::ministack::config());
+    MADE.get_or_init(|| crate::table::create(&client, "contract"))
         .await;
     DynamoStore::new(client, "contract", "000000000000", "us-east-1")
 }
@@ -30,21 +23,20 @@ async fn store() -> DynamoStore {
 /// The same, over another table, and with answers lost.
 async fn forgetful_store() -> DynamoStore {
     static MADE: OnceCell<()> = OnceCell::const_new();
-    static NUMBER: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
-    let config = ministack::config();
-    MADE.get_or_init(async || table::create(&Client::new(&config), "forgetful").await)
+    let config = crate::ministack::config();
+    MADE.get_or_init(async || crate::table::create(&Client::new(&config), "forgetful").await)
         .await;
-    // Retries are rationed over all clients of a partition; each case has its own ration.
-    let number = NUMBER.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    // Retries are rationed, which is not what is tested here.
+    let retries = RetryPartition::custom("forgetful").token_bucket(TokenBucket::unlimited());
     let config = aws_sdk_dynamodb::config::Builder::from(&config)
         .retry_config(
             RetryConfig::standard()
                 .with_max_attempts(8)
                 .with_initial_backoff(Duration::from_millis(1)),
         )
-        .retry_partition(RetryPartition::new(format!("case {number}")))
+        .retry_partition(retries.build())
         .retry_classifier(TransactionConflicts)
-        .interceptor(lost_answers::LostAnswers)
+        .interceptor(crate::lost_answers::LostAnswers)
         .build();
     DynamoStore::new(
         Client::from_conf(config),

@@ -10,10 +10,7 @@ use tidegate_ports::mgn::{
     Finalizes, Jobs, LaunchConfigurations, Launches, LifeCycles, SourceServers,
 };
 
-use simulator::{Simulator, effect};
-
-#[path = "support/simulator.rs"]
-mod simulator;
+use crate::support::{Simulator, effect};
 
 /// Launches in milliseconds, of servers that are in step.
 const FAST: [&str; 6] = [

@@ -1,120 +1,16 @@
-//! The simulator behind HTTP, as the AWS SDK for Rust meets it: replies, typed errors,
-//! paging, tags, and what faults do to a connection.
+//! Calls as the AWS SDK for Rust makes them: replies, typed errors, pages, tags, commands.
 
 use std::time::Duration;
 
-use aws_sdk_mgn::config::{
-    BehaviorVersion, Credentials, Region, retry::RetryConfig, timeout::TimeoutConfig,
-};
+use super::sandbox::Sandbox;
 use aws_sdk_mgn::error::{ProvideErrorMetadata as _, SdkError};
 use aws_sdk_mgn::operation::finalize_cutover::FinalizeCutoverError;
 use aws_sdk_mgn::operation::start_test::StartTestError;
 use aws_sdk_mgn::types::{
     ChangeServerLifeCycleStateSourceServerLifecycle as LifeCycle,
     ChangeServerLifeCycleStateSourceServerLifecycleState as TargetState,
-    DescribeSourceServersRequestFilters, JobLogEvent, JobStatus, LaunchStatus, LifeCycleState,
+    DescribeSourceServersRequestFilters, JobLogEvent, LaunchStatus, LifeCycleState,
 };
-use clap::Parser as _;
-use mgn_sim::front::{Front, Options};
-
-struct Sandbox {
-    front: Front,
-    mgn: aws_sdk_mgn::Client,
-    ssm: aws_sdk_ssm::Client,
-}
-
-impl Sandbox {
-    async fn start(arguments: &[&str]) -> Self {
-        let arguments = ["mgn-sim", "--listen", "127.0.0.1:0"]
-            .iter()
-            .chain(arguments);
-        let options = Options::try_parse_from(arguments).expect("options");
-        let front = Front::start(&options).await.expect("a front");
-        let url = format!("http://{}", front.address());
-        let timeouts = TimeoutConfig::builder()
-            .operation_timeout(Duration::from_secs(20))
-            .build();
-        let mgn = aws_sdk_mgn::Config::builder()
-            .behavior_version(BehaviorVersion::latest())
-            .region(Region::new("us-east-1"))
-            .endpoint_url(&url)
-            .retry_config(RetryConfig::disabled())
-            .timeout_config(timeouts)
-            .credentials_provider(Credentials::new("test", "test", None, None, "test"))
-            .build();
-        let ssm = aws_sdk_ssm::Config::builder()
-            .behavior_version(BehaviorVersion::latest())
-            .region(Region::new("us-east-1"))
-            .endpoint_url(&url)
-            .retry_config(RetryConfig::disabled())
-            .credentials_provider(Credentials::new("test", "test", None, None, "test"))
-            .build();
-        Self {
-            front,
-            mgn: aws_sdk_mgn::Client::from_conf(mgn),
-            ssm: aws_sdk_ssm::Client::from_conf(ssm),
-        }
-    }
-
-    async fn servers(&self) -> Vec<String> {
-        let mut pages = self
-            .mgn
-            .describe_source_servers()
-            .into_paginator()
-            .items()
-            .send();
-        let mut servers = Vec::new();
-        while let Some(server) = pages.next().await {
-            let server = server.expect("a page");
-            servers.push(server.source_server_id().expect("an ID").to_owned());
-        }
-        servers
-    }
-
-    async fn job(&self, id: &str) -> aws_sdk_mgn::types::Job {
-        let filters = aws_sdk_mgn::types::DescribeJobsRequestFilters::builder()
-            .job_ids(id)
-            .build();
-        let reply = self
-            .mgn
-            .describe_jobs()
-            .filters(filters)
-            .send()
-            .await
-            .expect("jobs");
-        reply.items().first().expect("the job").clone()
-    }
-
-    /// Asks until the job is over; the client's own time-out ends a wait that is too long.
-    async fn finished(&self, id: &str) -> aws_sdk_mgn::types::Job {
-        let mut tick = tokio::time::interval(Duration::from_millis(20));
-        for _ in 0..1_000 {
-            tick.tick().await;
-            let job = self.job(id).await;
-            if job.status() == Some(&JobStatus::Completed) {
-                return job;
-            }
-        }
-        panic!("the job {id} does not end");
-    }
-
-    async fn control(
-        &self,
-        method: reqwest::Method,
-        path: &str,
-        body: &serde_json::Value,
-    ) -> serde_json::Value {
-        let url = format!("http://{}/_sim/{path}", self.front.address());
-        let request = reqwest::Client::new().request(method, url).json(body);
-        request
-            .send()
-            .await
-            .expect("an answer")
-            .json()
-            .await
-            .expect("JSON")
-    }
-}
 
 const FAST: [&str; 5] = ["--ready", "--speed", "2000", "--servers", "3"];
 
@@ -434,94 +330,4 @@ async fn commands_run_beside_it() {
         .expect_err("no such node")
         .into_service_error();
     assert!(error.is_invalid_instance_id(), "{error:?}");
-}
-
-#[tokio::test]
-async fn it_can_be_disturbed_while_it_runs() {
-    use reqwest::Method;
-    use serde_json::json;
-    let sandbox = Sandbox::start(&["--ready"]).await;
-    let get = |path| sandbox.control(Method::GET, path, &serde_json::Value::Null);
-    assert_eq!(get("health").await, json!({"status": "ok"}));
-    let post = |path, body| {
-        let sandbox = &sandbox;
-        async move { sandbox.control(Method::POST, path, &body).await }
-    };
-    assert_eq!(
-        post("stall", json!({"server": "server0001"})).await,
-        json!({})
-    );
-    assert!(post("stall", json!({"server": "none"})).await["error"].is_string());
-    assert!(post("nonsense", json!({})).await["error"].is_string());
-    let mut tick = tokio::time::interval(Duration::from_millis(10));
-    let events = loop {
-        tick.tick().await;
-        let events = get("events").await;
-        if events.as_array().is_some_and(|events| !events.is_empty()) {
-            break events;
-        }
-    };
-    assert_eq!(events[0]["detail"]["state"], "STALLED");
-    assert_eq!(
-        post("faults", json!({"add": ["throttle=1"]})).await,
-        json!({})
-    );
-    assert!(post("faults", json!({"add": ["nonsense"]})).await["error"].is_string());
-    let error = sandbox
-        .mgn
-        .describe_jobs()
-        .send()
-        .await
-        .expect_err("throttled")
-        .into_service_error();
-    assert_eq!(error.code(), Some("ThrottlingException"));
-    assert_eq!(post("heal", json!({})).await, json!({}));
-    sandbox.mgn.describe_jobs().send().await.expect("healed");
-    assert_eq!(get("calls").await["DescribeJobs"], 2);
-    assert_eq!(
-        post("guesses", json!({"failed_test_reverts": false})).await,
-        json!({})
-    );
-    assert_eq!(
-        post("durations", json!({"launch": "3s", "speed": 50})).await,
-        json!({})
-    );
-    let job = post(
-        "foreign-job",
-        json!({"operation": "StartTest", "servers": ["server0002"]}),
-    )
-    .await;
-    assert!(job["jobID"].is_string());
-    let agent = post("agent", json!({"hostname": "late"})).await;
-    assert!(agent["sourceServerID"].is_string());
-    assert_eq!(
-        get("state").await["mgn"]["servers"]
-            .as_array()
-            .map(Vec::len),
-        Some(4)
-    );
-}
-
-#[tokio::test]
-async fn nonsense_is_refused_in_the_form_of_aws() {
-    let sandbox = Sandbox::start(&["--ready"]).await;
-    let url = format!("http://{}", sandbox.front.address());
-    let client = reqwest::Client::new();
-    for (path, body, expected) in [
-        ("/PutTemplate", "{}", "unknownOperation"),
-        ("/StartTest", "{", "cannotParse"),
-        ("/StartTest", "[]", "cannotParse"),
-        ("/StartTest", r#"{"sourceServerIDs":"x"}"#, "cannotParse"),
-    ] {
-        let answer = client
-            .post(format!("{url}{path}"))
-            .body(body)
-            .send()
-            .await
-            .expect("an answer");
-        assert_eq!(answer.status(), 400);
-        assert_eq!(answer.headers()["x-amzn-errortype"], "ValidationException");
-        let body: serde_json::Value = answer.json().await.expect("JSON");
-        assert_eq!(body["reason"], expected, "{path}");
-    }
 }

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
 use clap::Parser;
 use jiff::Timestamp;
 use mgn_sim::front::{Front, Options};
@@ -90,7 +92,7 @@ pub(crate) fn effect(name: &str) -> EffectId {
     EffectId::parse(name).expect("an effect")
 }
 
-/// Clients of this endpoint, which wait for an answer for half a second, once or (what reads)
+/// Clients of this endpoint, which wait a second and a half for an answer, once, or (what reads)
 /// twice.
 fn config(endpoint: &str) -> SdkConfig {
     SdkConfig::builder()
@@ -108,9 +110,9 @@ fn config(endpoint: &str) -> SdkConfig {
                 .with_initial_backoff(Duration::from_millis(1)),
         )
         .sleep_impl(aws_sdk_mgn::config::SharedAsyncSleep::new(Sleeper))
-        .credentials_provider(aws_sdk_mgn::config::SharedCredentialsProvider::new(
-            aws_sdk_mgn::config::Credentials::new("local", "local", None, None, "tests"),
-        ))
+        .credentials_provider(SharedCredentialsProvider::new(Credentials::new(
+            "local", "local", None, None, "tests",
+        )))
         .build()
 }
 

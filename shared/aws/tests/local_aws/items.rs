@@ -21,17 +21,13 @@ use tidegate_world::contract::fixtures::{
 };
 use tokio::sync::OnceCell;
 
-#[path = "support/ministack.rs"]
-mod ministack;
-#[path = "support/table.rs"]
-mod table;
-
 const TABLE: &str = "items";
 
 async fn store() -> (DynamoStore, Client) {
     static MADE: OnceCell<()> = OnceCell::const_new();
-    let client = clients::dynamo(&ministack::config());
-    MADE.get_or_init(|| table::create(&client, TABLE)).await;
+    let client = clients::dynamo(&crate::ministack::config());
+    MADE.get_or_init(|| crate::table::create(&client, TABLE))
+        .await;
     let store = DynamoStore::new(client.clone(), TABLE, "000000000000", "us-east-1");
     (store, client)
 }
@@ -291,7 +287,7 @@ async fn a_turn_that_no_transaction_can_take_is_refused_for_good() {
 
 #[tokio::test]
 async fn a_table_that_does_not_answer_is_unavailable() {
-    let config = ministack::config()
+    let config = crate::ministack::config()
         .to_builder()
         .endpoint_url("http://127.0.0.1:9")
         .retry_config(aws_config::retry::RetryConfig::disabled())

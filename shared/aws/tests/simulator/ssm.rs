@@ -11,10 +11,7 @@ use tidegate_ports::commands::{Commands, Documents, SendsCommands};
 use tidegate_ports::error::{CallError, ReadError};
 use tidegate_ports::mgn::Launches;
 
-use simulator::{Simulator, a_moment, effect};
-
-#[path = "support/simulator.rs"]
-mod simulator;
+use crate::support::{Simulator, a_moment, effect};
 
 const FAST: [&str; 5] = ["--ready", "--speed", "5000", "--servers", "3"];
 

@@ -10,6 +10,8 @@ use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
 
 /// Starts the program, waits for the pipe to close, stops it by its own PID.
 const KEEPER: &str = r#""$1" 2>&1 & child=$!; cat; kill "$child"; wait "$child"; rm -rf "$2""#;
@@ -28,15 +30,13 @@ pub(crate) fn config() -> SdkConfig {
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new("us-east-1"))
         .endpoint_url(&ministack.endpoint)
-        .credentials_provider(aws_sdk_dynamodb::config::SharedCredentialsProvider::new(
-            aws_sdk_dynamodb::config::Credentials::new(
-                "000000000000",
-                "local",
-                None,
-                None,
-                "tests",
-            ),
-        ))
+        .credentials_provider(SharedCredentialsProvider::new(Credentials::new(
+            "000000000000",
+            "local",
+            None,
+            None,
+            "tests",
+        )))
         .build()
 }
 

@@ -1,0 +1,156 @@
+//! Applying a plan: errors at once, owners named, the driver started once.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+use tidegate_domain::id::{ServerId, WaveId};
+use tidegate_domain::message::Body;
+use tidegate_domain::plan::PlanError;
+use tidegate_domain::wave::Phase;
+use tidegate_ports::claims::Claims;
+
+use crate::fixture::{Console, OPERATOR, UUID, error, post};
+
+const PLAN: &str = "\
+wave: billing
+start: { on: manual }
+gates:
+  cutover: { approvers: [ops@example.com] }
+  finalize: { automatic: true }
+applications:
+  - name: billing-db
+    servers: [{ id: s-00000000000000001 }, { hostname: db02 }, { id: s-00000000000000003 }]
+";
+
+async fn apply(console: &Console, plan: &str) -> (u16, Value) {
+    let body = json!({"plan": plan, "message": UUID});
+    let response = console.send(post("/api/waves", OPERATOR, &body)).await;
+    (
+        response.status_code,
+        serde_json::from_str(&response.body).expect("JSON"),
+    )
+}
+
+#[tokio::test]
+async fn a_plan_becomes_a_message_and_its_driver_is_started() {
+    let console = Console::empty();
+    assert_eq!(
+        apply(&console, PLAN).await,
+        (202, json!({"wave": "billing"}))
+    );
+    let messages = console.messages();
+    assert_eq!(messages.len(), 1);
+    assert!(matches!(&messages[0].body, Body::Apply(plan) if plan.wave.as_str() == "billing"));
+    assert_eq!(*console.executions.calls.borrow(), ["start billing 1"]);
+    assert_eq!(console.driver("billing").await.generation, 1);
+
+    // A doubled request is the same message, and starts no second driver.
+    assert_eq!(apply(&console, PLAN).await.0, 202);
+    assert_eq!(console.messages().len(), 1);
+    assert_eq!(*console.executions.calls.borrow(), ["start billing 1"]);
+    assert_eq!(console.driver("billing").await.wakes, 1);
+}
+
+#[tokio::test]
+async fn a_driver_that_cannot_be_started_is_left_to_sweep() {
+    let console = Console::empty();
+    console.executions.away.set(true);
+    assert_eq!(apply(&console, PLAN).await.0, 202);
+    assert_eq!(console.messages().len(), 1);
+    assert!(console.driver("billing").await.wake_at.is_some());
+}
+
+#[tokio::test]
+async fn every_error_of_a_plan_is_named_at_once() {
+    let console = Console::empty();
+    let wrong = PLAN
+        .replace("manual", "tuesday")
+        .replace("hostname:", "hostnam:");
+    let (status, body) = apply(&console, &wrong).await;
+    assert_eq!(status, 422);
+    let problems: Vec<PlanError> =
+        serde_json::from_value(body["problems"].clone()).expect("problems");
+    let lines: BTreeSet<_> = problems.iter().map(|problem| problem.line).collect();
+    assert_eq!(lines, BTreeSet::from([2, 8]));
+    let count = problems.len();
+    assert_eq!(
+        body["error"],
+        format!("The plan has {count} errors: mend them and apply it again.")
+    );
+    assert!(console.messages().is_empty());
+    assert!(console.executions.calls.borrow().is_empty());
+}
+
+#[tokio::test]
+async fn a_name_is_used_once() {
+    let console = Console::empty();
+    console
+        .save("billing", |wave| wave.phase = Phase::Completed)
+        .await;
+    let (status, body) = apply(&console, PLAN).await;
+    assert_eq!(status, 409);
+    assert_eq!(
+        body["error"],
+        "The name billing was used by a wave that has ended (Completed): give this one another."
+    );
+}
+
+#[tokio::test]
+async fn a_live_wave_can_be_amended() {
+    let console = Console::empty();
+    console.save("billing", |_| {}).await;
+    assert_eq!(apply(&console, PLAN).await.0, 202);
+    assert!(matches!(console.messages()[0].body, Body::Apply(_)));
+}
+
+#[tokio::test]
+async fn servers_of_another_live_wave_are_named_with_it() {
+    let console = Console::empty();
+    let server = |number: usize| ServerId::parse(format!("s-{number:017}")).expect("a server");
+    let wave = |name: &str| WaveId::parse(name).expect("a wave");
+    console
+        .store
+        .claim(&server(1), &wave("orders"))
+        .await
+        .expect("claimed");
+    console
+        .store
+        .claim(&server(3), &wave("billing"))
+        .await
+        .expect("claimed");
+    let (status, body) = apply(&console, PLAN).await;
+    assert_eq!(status, 409);
+    assert_eq!(
+        body["error"],
+        "These servers belong to another live wave: s-00000000000000001 (wave orders). Take them \
+         out of the plan, or end that wave first."
+    );
+    assert!(console.messages().is_empty());
+    console
+        .store
+        .release(&server(1), &wave("orders"))
+        .await
+        .expect("released");
+    assert_eq!(apply(&console, PLAN).await.0, 202);
+}
+
+#[tokio::test]
+async fn what_is_too_large_is_refused() {
+    let console = Console::empty();
+    let long = format!("{PLAN}#{}", "x".repeat(1024 * 1024));
+    assert_eq!(apply(&console, &long).await.0, 413);
+    let mut endless = post("/api/waves", OPERATOR, &json!({}));
+    endless.body = Some("x".repeat(3 * 1024 * 1024));
+    let response = console.send(endless).await;
+    assert_eq!(response.status_code, 413);
+    assert_eq!(
+        error(&response),
+        "The body is too large: send at most 2097152 bytes."
+    );
+    // A parameter as large as this would not fit the table.
+    let parameters = format!("parameters: {{ text: \"{}\" }}", "x".repeat(300_000));
+    let stuffed =
+        format!("{PLAN}    validate: [{{ document: Tidegate-CheckPort, {parameters} }}]\n");
+    let (status, body) = apply(&console, &stuffed).await;
+    assert_eq!(status, 422, "{body}");
+}

@@ -1,0 +1,320 @@
+//! A console over the table in memory, a wave whose gate is open, and requests.
+
+use std::cell::{Cell, RefCell};
+
+use base64::Engine;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use console::{Authorizer, HttpContext, IamCaller, Ports, Request, RequestContext, Response};
+use hmac::{Hmac, KeyInit, Mac};
+use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
+use sha2::Sha256;
+use tidegate_domain::gate::{Evidence, Gate, GateState, LeftOut, OpenGate, ServerEvidence};
+use tidegate_domain::id::{ApplicationName, InstanceId, JobId, ServerId, WaveId};
+use tidegate_domain::link::Link;
+use tidegate_domain::message::Message;
+use tidegate_domain::plan::{Approver, Window};
+use tidegate_domain::wave::{Phase, Wave};
+use tidegate_ports::clock::Clock;
+use tidegate_ports::driver::{Driver, Drivers};
+use tidegate_ports::error::{CallError, ReadError};
+use tidegate_ports::executions::Executions;
+use tidegate_ports::signer::Signer;
+use tidegate_ports::turns::Turns;
+use tidegate_world::contract::fixtures::{Draft, servers, wave_id};
+use tidegate_world::memory::MemoryStore;
+
+/// An approver of the fixture's gates.
+pub(crate) const OPERATOR: &str = "arn:aws:iam::111122223333:role/Ops-of-the-day";
+/// An AWS principal who approves nothing.
+pub(crate) const STRANGER: &str = "arn:aws:sts::111122223333:assumed-role/Readers/somebody";
+/// The approver who has a link.
+pub(crate) const MAIL: &str = "ops@example.com";
+/// A message ID.
+pub(crate) const UUID: &str = "3f1e9d0a-7a52-4c1b-9a37-0d2f6f5a1c11";
+
+/// A key in memory.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct FakeSigner(pub(crate) &'static [u8]);
+
+impl FakeSigner {
+    pub(crate) fn code(self, message: &[u8]) -> Vec<u8> {
+        let mut mac = Hmac::<Sha256>::new_from_slice(self.0).expect("any key will do");
+        mac.update(message);
+        mac.finalize().into_bytes().to_vec()
+    }
+}
+
+impl Signer for FakeSigner {
+    async fn sign(&self, message: &[u8]) -> Result<Vec<u8>, ReadError> {
+        Ok(self.code(message))
+    }
+
+    async fn verify(&self, message: &[u8], code: &[u8]) -> Result<bool, ReadError> {
+        Ok(self.code(message) == code)
+    }
+}
+
+/// Step Functions: what was asked, and whether it answers.
+#[derive(Debug, Default)]
+pub(crate) struct FakeExecutions {
+    pub(crate) calls: RefCell<Vec<String>>,
+    pub(crate) away: Cell<bool>,
+}
+
+impl Executions for FakeExecutions {
+    async fn start(&self, wave: &WaveId, generation: u64) -> Result<(), CallError> {
+        self.calls
+            .borrow_mut()
+            .push(format!("start {wave} {generation}"));
+        if self.away.get() {
+            Err(CallError::Unknown("connection reset".to_owned()))
+        } else {
+            Ok(())
+        }
+    }
+
+    async fn wake(&self, token: &str) -> Result<(), CallError> {
+        self.calls.borrow_mut().push(format!("wake {token}"));
+        Ok(())
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct FakeClock(Cell<Timestamp>);
+
+impl Clock for FakeClock {
+    fn now(&self) -> Timestamp {
+        self.0.get()
+    }
+}
+
+/// A console and what it stands on.
+#[derive(Debug)]
+pub(crate) struct Console {
+    pub(crate) store: MemoryStore,
+    pub(crate) executions: FakeExecutions,
+    pub(crate) signer: FakeSigner,
+    pub(crate) clock: FakeClock,
+}
+
+pub(crate) fn time(text: &str) -> Timestamp {
+    text.parse().expect("a time")
+}
+
+/// What the cutover gate of `orders` shows, hostile names included.
+pub(crate) fn evidence() -> Evidence {
+    let server = |number: usize, hostname: &str| ServerEvidence {
+        server: ServerId::parse(format!("s-{number:017}")).expect("a server"),
+        hostname: hostname.to_owned(),
+        application: ApplicationName::parse("orders-db").expect("an application"),
+        job: JobId::parse(format!("mgnjob-{number:017}")).expect("a job"),
+        instance: InstanceId::parse(format!("i-{number:017x}")).expect("an instance"),
+        validated_at: time("2026-12-01T10:00:00Z"),
+        checks: u32::try_from(number).expect("small") - 1,
+    };
+    Evidence {
+        wave: wave_id("orders"),
+        gate: Gate::Cutover,
+        round: 1,
+        window: Some(Window {
+            opens: time("2026-12-05T21:00:00Z"),
+            closes: time("2026-12-06T01:00:00Z"),
+            time_zone: "Europe/Berlin".to_owned(),
+        }),
+        projected_downtime: Some(SignedDuration::from_secs(754)),
+        servers: vec![
+            server(1, "db01.corp.example.com"),
+            server(2, "<script>alert(1)</script>"),
+        ],
+        left_out: vec![LeftOut {
+            server: ServerId::parse("s-00000000000000009").expect("a server"),
+            hostname: "db09".to_owned(),
+            reason: "\"'><img src=x onerror=alert(1)>".to_owned(),
+        }],
+    }
+}
+
+impl Console {
+    /// A console without waves.
+    pub(crate) fn empty() -> Self {
+        Self {
+            store: MemoryStore::new(),
+            executions: FakeExecutions::default(),
+            signer: FakeSigner(b"a key"),
+            clock: FakeClock(Cell::new(time("2026-12-01T12:00:00Z"))),
+        }
+    }
+
+    /// A console with the wave `orders`, whose cutover gate is open until the 5th, 20:00.
+    pub(crate) async fn with_open_gate() -> Self {
+        let console = Self::empty();
+        console.save("orders", |_| {}).await;
+        console
+    }
+
+    /// Save the next turn of a wave, changed so; one that is new waits at its cutover gate.
+    pub(crate) async fn save(&self, name: &str, change: impl FnOnce(&mut Wave)) {
+        let id = wave_id(name);
+        self.store
+            .create(&id, self.clock.now())
+            .await
+            .expect("created");
+        let loaded = self.store.load(&id).await.expect("loaded");
+        let new = loaded.wave.is_none();
+        let mut draft = Draft::next(&id, loaded, self.clock.now());
+        if new {
+            draft.servers = servers(name, 2);
+            draft.wave.phase = Phase::AwaitingCutover;
+            let open = OpenGate {
+                evidence: Evidence {
+                    wave: id,
+                    ..evidence()
+                },
+                opened: self.clock.now(),
+                expires: time("2026-12-05T20:00:00Z"),
+                approvals: Vec::new(),
+            };
+            draft
+                .wave
+                .gates
+                .insert(Gate::Cutover, GateState::Open(open));
+        }
+        change(&mut draft.wave);
+        draft.record("A turn was taken.");
+        self.store.save(&draft.turn()).await.expect("saved");
+    }
+
+    pub(crate) fn at(&self, now: &str) -> &Self {
+        self.clock.0.set(time(now));
+        self
+    }
+
+    pub(crate) async fn send(&self, request: Request) -> Response {
+        let Self {
+            store,
+            executions,
+            signer,
+            clock,
+        } = self;
+        let ports = Ports {
+            waves: store,
+            inbox: store,
+            drivers: store,
+            owners: store,
+            executions,
+            signer,
+            clock,
+        };
+        console::handle(request, &ports, SignedDuration::from_secs(180)).await
+    }
+
+    /// Everything that was ever appended to an inbox.
+    pub(crate) fn messages(&self) -> Vec<Message> {
+        self.store.inspect(|tables| {
+            tables
+                .inbox
+                .values()
+                .filter_map(|stored| stored.message.clone())
+                .collect()
+        })
+    }
+
+    pub(crate) async fn driver(&self, name: &str) -> Driver {
+        self.store
+            .driver(&wave_id(name))
+            .await
+            .expect("read")
+            .expect("a driver")
+    }
+
+    /// The link of the mail approver for what the gate shows.
+    pub(crate) fn link(&self) -> Link {
+        Link {
+            wave: wave_id("orders"),
+            gate: Gate::Cutover,
+            evidence: evidence().hash(),
+            approver: Approver::Mail(MAIL.to_owned()),
+            expires: time("2026-12-05T20:00:00Z"),
+        }
+    }
+
+    pub(crate) fn token(&self, link: &Link) -> String {
+        link.token(&self.signer.code(&link.signed()))
+    }
+
+    /// The code that the page of this token carries.
+    pub(crate) fn nonce(&self, token: &str) -> String {
+        let message = format!("tidegate form v1\n{token}");
+        URL_SAFE_NO_PAD.encode(self.signer.code(message.as_bytes()))
+    }
+}
+
+/// A request without a body.
+pub(crate) fn request(method: &str, path: &str) -> Request {
+    let http = HttpContext {
+        method: method.to_owned(),
+    };
+    Request {
+        raw_path: path.to_owned(),
+        request_context: RequestContext {
+            http,
+            authorizer: None,
+        },
+        ..Request::default()
+    }
+}
+
+/// The same, from an AWS principal.
+pub(crate) fn signed(method: &str, path: &str, arn: &str) -> Request {
+    let mut request = request(method, path);
+    let iam = IamCaller {
+        user_arn: Some(arn.to_owned()),
+    };
+    request.request_context.authorizer = Some(Authorizer { iam: Some(iam) });
+    request
+}
+
+/// A POST of JSON from an AWS principal.
+pub(crate) fn post(path: &str, arn: &str, body: &Value) -> Request {
+    let mut request = signed("POST", path, arn);
+    request
+        .headers
+        .insert("Content-Type".to_owned(), "application/json".to_owned());
+    request.body = Some(body.to_string());
+    request
+}
+
+/// A GET of the page of a link.
+pub(crate) fn open(token: &str) -> Request {
+    let mut request = request("GET", "/decide");
+    request.raw_query_string = format!("token={token}");
+    request
+}
+
+/// The form of a link's page, sent.
+pub(crate) fn decide(token: &str, nonce: &str, verdict: &str) -> Request {
+    let mut request = request("POST", "/decide");
+    let media_type = "application/x-www-form-urlencoded";
+    request
+        .headers
+        .insert("content-type".to_owned(), media_type.to_owned());
+    let form = format!("token={token}&nonce={nonce}&verdict={verdict}");
+    request.body = Some(STANDARD.encode(form));
+    request.is_base64_encoded = true;
+    request
+}
+
+/// The error of a JSON response.
+pub(crate) fn error(response: &Response) -> String {
+    let body: Value = serde_json::from_str(&response.body).expect("JSON");
+    body["error"].as_str().expect("an error").to_owned()
+}
+
+/// What a notice page says.
+pub(crate) fn notice(response: &Response) -> String {
+    let (_, rest) = response.body.split_once("<h1>").expect("a heading");
+    let (title, rest) = rest.split_once("</h1>\n<p>").expect("a text");
+    let (text, _) = rest.split_once("</p>").expect("its end");
+    format!("{} {title}: {text}", response.status_code)
+}

@@ -1,0 +1,374 @@
+//! Links: shown, used once, and refused when anything is wrong with them.
+
+use jiff::SignedDuration;
+use tidegate_domain::gate::{Approval, Gate, GateState, Verdict};
+use tidegate_domain::hold::{Hold, HoldId, HoldReason};
+use tidegate_domain::link::Link;
+use tidegate_domain::message::Body;
+use tidegate_domain::plan::Approver;
+use tidegate_domain::wave::{Phase, Wave};
+use tidegate_ports::clock::Clock;
+
+use crate::fixture::{
+    Console, FakeSigner, MAIL, OPERATOR, decide, evidence, notice, open, request, time,
+};
+
+/// What a page's form holds in its hidden field of that name.
+fn field(page: &str, name: &str) -> String {
+    let start = format!("name=\"{name}\" value=\"");
+    let (_, rest) = page.split_once(&start).expect("the field");
+    rest.split('"').next().expect("its value").to_owned()
+}
+
+#[tokio::test]
+async fn a_page_shows_what_is_asked_and_changes_nothing() {
+    let console = Console::with_open_gate().await;
+    let before = console.store.inspect(Clone::clone);
+    let response = console.send(open(&console.token(&console.link()))).await;
+    assert_eq!(response.status_code, 200);
+    insta::assert_snapshot!(response.body);
+    let after = console.store.inspect(Clone::clone);
+    assert_eq!(format!("{before:?}"), format!("{after:?}"));
+    assert!(console.executions.calls.borrow().is_empty());
+}
+
+#[tokio::test]
+async fn a_person_opens_the_link_and_approves() {
+    let console = Console::with_open_gate().await;
+    let page = console
+        .send(open(&console.token(&console.link())))
+        .await
+        .body;
+    let form = decide(&field(&page, "token"), &field(&page, "nonce"), "approve");
+    let response = console.send(form).await;
+    assert_eq!(
+        notice(&response),
+        "200 Approval recorded: ops@example.com approves the cutover gate of wave orders. It \
+         counts once; the wave goes on when enough people have approved. You can close this page."
+    );
+    let messages = console.messages();
+    assert_eq!(messages.len(), 1);
+    assert_eq!(messages[0].by, Approver::Mail(MAIL.to_owned()));
+    assert_eq!(
+        messages[0].body,
+        Body::Decide {
+            gate: Gate::Cutover,
+            verdict: Verdict::Approve,
+            evidence: evidence().hash(),
+        }
+    );
+    assert_eq!(console.driver("orders").await.wakes, 1);
+}
+
+#[tokio::test]
+async fn a_link_counts_once_whatever_the_second_verdict() {
+    let console = Console::with_open_gate().await;
+    let token = console.token(&console.link());
+    let nonce = console.nonce(&token);
+    let first = console.send(decide(&token, &nonce, "reject")).await;
+    assert!(notice(&first).starts_with("200 Rejection recorded: "));
+    for verdict in ["reject", "approve"] {
+        let again = console.send(decide(&token, &nonce, verdict)).await;
+        assert!(notice(&again).starts_with("409 Nothing was changed: This link was used already"));
+    }
+    assert_eq!(console.messages().len(), 1);
+}
+
+/// Open and use a link; both are refused in the same words, and nothing comes of it.
+async fn refused(console: &Console, token: &str) -> String {
+    let shown = console.send(open(token)).await;
+    let used = console
+        .send(decide(token, &console.nonce(token), "approve"))
+        .await;
+    assert_eq!(notice(&shown), notice(&used));
+    assert!(console.messages().is_empty());
+    assert_eq!(console.driver("orders").await.wakes, 0);
+    notice(&shown)
+}
+
+#[tokio::test]
+async fn forged_and_altered_links_are_refused() {
+    let console = Console::with_open_gate().await;
+    let link = console.link();
+    let token = console.token(&link);
+    let (payload, code) = token.split_once('.').expect("a token");
+    let others = Link {
+        approver: Approver::Mail("eve@example.com".to_owned()),
+        ..link.clone()
+    };
+    let (others, _) = console
+        .token(&others)
+        .split_once('.')
+        .map(|(p, c)| (p.to_owned(), c.to_owned()))
+        .expect("a token");
+    let with_another_key = link.token(&FakeSigner(b"another key").code(&link.signed()));
+    let as_a_form = link.token(
+        &console
+            .signer
+            .code(format!("tidegate form v1\n{payload}").as_bytes()),
+    );
+    for forged in [
+        with_another_key,
+        as_a_form,
+        format!("{others}.{code}"),
+        format!("{payload}."),
+    ] {
+        let refusal = refused(&console, &forged).await;
+        assert_eq!(
+            refusal,
+            "403 Not allowed: This link was not made by Tidegate, or it was altered: use the one \
+             in your mail as it is."
+        );
+    }
+    for altered in [
+        "",
+        "token",
+        &token[..token.len() - 1],
+        &"A".repeat(5_000),
+        payload,
+    ] {
+        let refusal = refused(&console, altered).await;
+        assert!(refusal.starts_with("40"), "{altered}: {refusal}");
+    }
+}
+
+#[tokio::test]
+async fn an_expired_link_is_refused() {
+    let console = Console::with_open_gate().await;
+    console.at("2026-12-05T20:00:00Z");
+    assert_eq!(
+        refused(&console, &console.token(&console.link())).await,
+        "410 Too late: This link expired at 2026-12-05 20:00 UTC: nothing was decided with it."
+    );
+}
+
+#[tokio::test]
+async fn a_link_of_a_wave_that_is_gone_is_refused() {
+    let console = Console::with_open_gate().await;
+    let wave = tidegate_world::contract::fixtures::wave_id("billing");
+    let token = console.token(&Link {
+        wave,
+        ..console.link()
+    });
+    assert_eq!(
+        refused(&console, &token).await,
+        "404 Not found: There is no wave billing any more."
+    );
+}
+
+/// What becomes of the link once the wave was changed so.
+async fn after(change: impl FnOnce(&mut Wave)) -> String {
+    let console = Console::with_open_gate().await;
+    console.save("orders", change).await;
+    refused(&console, &console.token(&console.link())).await
+}
+
+#[tokio::test]
+async fn a_link_is_refused_when_the_gate_has_moved_on() {
+    let ended = after(|wave| wave.phase = Phase::Aborted).await;
+    assert_eq!(
+        ended,
+        "410 Too late: Wave orders has ended (Aborted): nothing is asked."
+    );
+
+    let closed = after(|wave| wave.gates.clear()).await;
+    assert!(
+        closed.starts_with("409 Nothing was changed: The cutover gate of wave orders is not open")
+    );
+
+    let approved = after(|wave| {
+        let approved = GateState::Approved {
+            evidence: evidence().hash(),
+            at: time("2026-12-01T13:00:00Z"),
+            by: vec![MAIL.to_owned()],
+            jobs: Default::default(),
+        };
+        wave.gates.insert(Gate::Cutover, approved);
+    });
+    assert!(
+        approved
+            .await
+            .starts_with("409 Nothing was changed: The cutover gate of wave orders is approved")
+    );
+
+    let changed = after(|wave| {
+        if let Some(GateState::Open(open)) = wave.gates.get_mut(&Gate::Cutover) {
+            open.evidence.servers.pop();
+        }
+    });
+    assert!(
+        changed
+            .await
+            .starts_with("409 Nothing was changed: What this link asked has changed")
+    );
+
+    let lapsed = after(|wave| {
+        if let Some(GateState::Open(open)) = wave.gates.get_mut(&Gate::Cutover) {
+            open.expires = time("2026-12-01T11:00:00Z");
+        }
+    });
+    assert!(
+        lapsed
+            .await
+            .starts_with("410 Too late: The cutover gate of wave orders expired")
+    );
+
+    let dismissed = after(|wave| wave.plan.gates.cutover.approvers.clear()).await;
+    assert!(dismissed.starts_with("403 Not allowed: ops@example.com is no longer an approver"));
+}
+
+#[tokio::test]
+async fn a_link_whose_approval_was_counted_shows_so() {
+    let console = Console::with_open_gate().await;
+    let token = console.token(&console.link());
+    console
+        .send(decide(&token, &console.nonce(&token), "approve"))
+        .await;
+    console
+        .save("orders", |wave| {
+            if let Some(GateState::Open(open)) = wave.gates.get_mut(&Gate::Cutover) {
+                let by = Approver::Mail(MAIL.to_owned());
+                open.approvals.push(Approval {
+                    by,
+                    at: time("2026-12-01T12:00:00Z"),
+                });
+            }
+        })
+        .await;
+    let shown = console.send(open(&token)).await;
+    assert_eq!(
+        notice(&shown),
+        "409 Nothing was changed: This link was used: your approval of 2026-12-01 12:00 UTC is \
+         recorded, and counts once."
+    );
+}
+
+#[tokio::test]
+async fn a_link_is_for_those_who_were_asked_by_mail() {
+    let console = Console::with_open_gate().await;
+    let link = Link {
+        approver: Approver::Iam(OPERATOR.to_owned()),
+        ..console.link()
+    };
+    assert!(
+        refused(&console, &console.token(&link))
+            .await
+            .starts_with("403 Not allowed")
+    );
+}
+
+#[tokio::test]
+async fn a_form_of_another_site_is_refused() {
+    let console = Console::with_open_gate().await;
+    let token = console.token(&console.link());
+    let other = console.token(&Link {
+        expires: console.clock.now() + SignedDuration::from_secs(60),
+        ..console.link()
+    });
+    for nonce in [
+        "",
+        "AAAA",
+        "%",
+        &console.nonce(&other),
+        token.split_once('.').expect("a code").1,
+    ] {
+        let response = console.send(decide(&token, nonce, "approve")).await;
+        assert_eq!(
+            notice(&response),
+            "403 Not allowed: This form did not come from the link&#39;s page: open the link and \
+             decide there."
+        );
+    }
+    let mut crossing = decide(&token, &console.nonce(&token), "approve");
+    crossing
+        .headers
+        .insert("sec-fetch-site".to_owned(), "cross-site".to_owned());
+    assert_eq!(console.send(crossing).await.status_code, 403);
+    assert!(console.messages().is_empty());
+}
+
+#[tokio::test]
+async fn a_form_that_is_no_form_is_refused() {
+    let console = Console::with_open_gate().await;
+    let token = console.token(&console.link());
+    let nonce = console.nonce(&token);
+
+    let unknown_verdict = console.send(decide(&token, &nonce, "perhaps")).await;
+    assert_eq!(unknown_verdict.status_code, 400);
+
+    let mut json = decide(&token, &nonce, "approve");
+    json.headers
+        .insert("content-type".to_owned(), "text/plain".to_owned());
+    assert_eq!(console.send(json).await.status_code, 415);
+
+    let mut large = decide(&token, &nonce, "approve");
+    large.body = Some("A".repeat(100_000));
+    assert_eq!(console.send(large).await.status_code, 413);
+
+    let mut broken = decide(&token, &nonce, "approve");
+    broken.body = Some("not base64!".to_owned());
+    assert_eq!(console.send(broken).await.status_code, 400);
+    assert!(console.messages().is_empty());
+}
+
+#[tokio::test]
+async fn a_held_wave_says_so_on_the_page() {
+    let console = Console::with_open_gate().await;
+    console
+        .save("orders", |wave| {
+            wave.hold = Some(Hold {
+                id: HoldId(7),
+                since: time("2026-12-01T12:00:00Z"),
+                reason: HoldReason::Asked {
+                    by: "x".to_owned(),
+                    note: "<b>wait</b>".to_owned(),
+                },
+            });
+        })
+        .await;
+    let page = console
+        .send(open(&console.token(&console.link())))
+        .await
+        .body;
+    assert!(
+        page.contains("The wave is held: Held by x: &#60;b&#62;wait&#60;/b&#62;"),
+        "{page}"
+    );
+}
+
+#[tokio::test]
+async fn pages_say_nothing_to_anybody_else() {
+    let console = Console::with_open_gate().await;
+    let pages = [
+        console.send(request("GET", "/")).await,
+        console.send(open(&console.token(&console.link()))).await,
+        console.send(open("forged")).await,
+        console.send(request("GET", "/favicon.ico")).await,
+    ];
+    for page in pages {
+        let policy = &page.headers["content-security-policy"];
+        assert!(
+            policy.starts_with("default-src 'none'; style-src 'sha256-"),
+            "{policy}"
+        );
+        assert!(policy.contains("frame-ancestors 'none'") && policy.contains("form-action 'self'"));
+        assert_eq!(page.headers["referrer-policy"], "no-referrer");
+        assert_eq!(page.headers["cache-control"], "no-store");
+        assert!(!page.body.contains("<script"), "{}", page.body);
+    }
+    let home = console.send(request("GET", "/")).await;
+    assert_eq!(home.status_code, 200);
+    assert!(!home.body.contains("orders"));
+    assert_eq!(
+        console
+            .send(request("GET", "/favicon.ico"))
+            .await
+            .status_code,
+        404
+    );
+    assert_eq!(
+        console.send(request("DELETE", "/decide")).await.status_code,
+        405
+    );
+    assert_eq!(console.send(request("HEAD", "/")).await.status_code, 200);
+}

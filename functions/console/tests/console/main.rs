@@ -1,0 +1,9 @@
+//! The console as its callers see it, over the table in memory.
+
+mod fixture;
+
+mod api;
+mod apply;
+mod hostile;
+mod link;
+mod samples;

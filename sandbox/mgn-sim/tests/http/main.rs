@@ -1,0 +1,5 @@
+//! The simulator behind HTTP, as clients meet it.
+
+mod calls;
+mod control;
+mod sandbox;
