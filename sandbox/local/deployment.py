@@ -15,6 +15,7 @@ BUCKET = "artifacts"
 PARAMETERS = {
     "Architecture": "x86_64",
     "SettleSeconds": "0",
+    "LeaseSeconds": "10",
     "ActTimeoutSeconds": "20",
     "DeletionProtection": "false",
     "LogRetentionDays": "1",

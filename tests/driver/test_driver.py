@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 from .conftest import until
 
 WAKE_AT = "2026-11-21T06:00:00Z"
@@ -129,3 +131,33 @@ def test_a_driver_stopped_from_outside_is_aborted(stage):
     until(lambda: stage.calls("park", wave))
     stage.steps.stop_execution(executionArn=execution)
     assert stage.end_of(execution)["status"] == "ABORTED"
+
+
+def test_the_token_of_a_stopped_driver_is_worth_nothing(stage):
+    stage.script(observe=[{"wakes": 0}], advance=[PARKED])
+    wave, execution = stage.start()
+    token = until(lambda: stage.calls("park", wave))[0]["token"]
+    stage.steps.stop_execution(executionArn=execution)
+    with pytest.raises(stage.steps.exceptions.TaskTimedOut):
+        stage.steps.send_task_success(taskToken=token, output="{}")
+
+
+def test_a_park_that_fails_for_a_moment_is_tried_again(stage):
+    stage.script(observe=[{"wakes": 0}], advance=[PARKED, DONE], park=[{"error": "Retryable"}, {}])
+    wave, execution = stage.start()
+    call = until(lambda: stage.calls("park", wave)[1:])[0]
+    stage.steps.send_task_success(taskToken=call["token"], output="{}")
+    assert stage.end_of(execution)["status"] == "SUCCEEDED"
+
+
+def test_a_driver_that_cannot_park_dozes_and_looks_again(stage):
+    stage.script(observe=[{"wakes": 0}], advance=[PARKED, DONE], park=[{"error": "Permanent"}])
+    wave, execution = stage.start()
+
+    def dozes() -> bool:
+        events = stage.steps.get_execution_history(executionArn=execution)["events"]
+        return any(event.get("stateEnteredEventDetails", {}).get("name") == "Doze" for event in events)
+
+    until(dozes)
+    assert len(stage.calls("park", wave)) == 1
+    stage.steps.stop_execution(executionArn=execution)

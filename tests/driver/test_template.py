@@ -1,6 +1,7 @@
 """What else the template deploys: rules, doors, table, key, topic, queue."""
 
 import json
+import re
 import urllib.error
 import urllib.request
 
@@ -111,23 +112,18 @@ def test_the_key_signs_and_verifies(stage):
         keys.verify_mac(KeyId=key, Message=b"decisiom", MacAlgorithm="HMAC_SHA_256", Mac=mac)
 
 
-def test_functions_get_exactly_their_variables(stage):
+def test_functions_get_exactly_the_variables_that_they_read(stage, repository):
     functions = stage.sandbox.client("lambda")
-    extra = {
-        "sweep": {"TIDEGATE_STATE_MACHINE_ARN"},
-        "console": {"TIDEGATE_STATE_MACHINE_ARN", "TIDEGATE_SIGNING_KEY", "TIDEGATE_CONSOLE_URL"},
-        "gate": {"TIDEGATE_TOPIC_ARN", "TIDEGATE_SIGNING_KEY", "TIDEGATE_CONSOLE_URL"},
-        "notify": {"TIDEGATE_TOPIC_ARN", "TIDEGATE_CONSOLE_URL"},
-        "advance": {"TIDEGATE_SETTLE_SECONDS"},
-    }
     for function in functions.list_functions(MaxItems=50)["Functions"]:
         name = function["FunctionName"].removeprefix("tidegate-")
+        main = (repository / "functions" / name / "src" / "main.rs").read_text()
         variables = function["Environment"]["Variables"]
-        assert set(variables) == {"TIDEGATE_TABLE", "TIDEGATE_ACCOUNT", "RUST_LOG"} | extra.get(name, set()), name
+        assert set(variables) - {"RUST_LOG"} == set(re.findall(r'"(TIDEGATE_\w+)"', main)), name
         assert variables["TIDEGATE_ACCOUNT"] == "000000000000"
-    console = functions.get_function_configuration(FunctionName="tidegate-console")["Environment"]["Variables"]
-    assert console["TIDEGATE_CONSOLE_URL"] == stage.sandbox.outputs["ConsoleUrl"]
-    assert console["TIDEGATE_STATE_MACHINE_ARN"] == stage.machine
+    gate = functions.get_function_configuration(FunctionName="tidegate-gate")["Environment"]["Variables"]
+    assert gate["TIDEGATE_CONSOLE_URL"] == stage.sandbox.outputs["ConsoleUrl"]
+    sweep = functions.get_function_configuration(FunctionName="tidegate-sweep")["Environment"]["Variables"]
+    assert sweep["TIDEGATE_STATE_MACHINE_ARN"] == stage.machine
 
 
 def test_the_table_lists_what_has_a_list_attribute(stage):

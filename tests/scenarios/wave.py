@@ -7,6 +7,8 @@ import subprocess
 import time
 from dataclasses import dataclass
 
+from botocore.exceptions import ClientError
+
 from sandbox.local.layout import binary
 from sandbox.local.mail import Mailbox, follow
 from sandbox.local.processes import DIRECT
@@ -54,12 +56,25 @@ class Scene:
 
     def source_servers(self, scenario: str) -> list[dict]:
         """MGN's own view of a scenario's servers."""
-        mgn = self.sandbox.client("mgn")
-        pages = mgn.get_paginator("describe_source_servers").paginate(filters={})
+        pages = self.every_page("describe_source_servers")
         return [
             server for page in pages for server in page["items"]
             if server["sourceProperties"]["identificationHints"]["hostname"].startswith(scenario)
         ]
+
+    def every_page(self, operation: str) -> list[dict]:
+        """A list of MGN's, asked for again where the simulator is told to throttle."""
+        paginator = self.sandbox.client("mgn").get_paginator(operation)
+
+        def read() -> list[dict] | None:
+            try:
+                return list(paginator.paginate(filters={}))
+            except ClientError as error:
+                if error.response["Error"]["Code"] != "ThrottlingException":
+                    raise
+                return None
+
+        return until(read)
 
     def calls(self) -> dict[str, int]:
         """How often each operation of MGN was called."""
@@ -68,7 +83,7 @@ class Scene:
 
     def jobs(self) -> list[dict]:
         """All jobs, oldest first."""
-        pages = self.sandbox.client("mgn").get_paginator("describe_jobs").paginate(filters={})
+        pages = self.every_page("describe_jobs")
         return sorted((job for page in pages for job in page["items"]), key=lambda job: job["creationDateTime"])
 
 
@@ -95,8 +110,13 @@ class Wave:
             time.sleep(0.2)
 
     def until_phase(self, *phases: str, seconds: float = SECONDS) -> dict:
-        """Until it is in one of these phases."""
-        return self.until(lambda seen: seen["phase"] in phases, seconds)
+        """Until it is in one of these phases; fails at once if it is held on the way."""
+
+        def there(seen: dict) -> bool:
+            assert not seen["held"], f"held: {json.dumps(seen['hold'], indent=2)}"
+            return seen["phase"] in phases
+
+        return self.until(there, seconds)
 
     def until_ended(self, seconds: float = SECONDS) -> dict:
         """Until it has ended; fails at once if it is held."""

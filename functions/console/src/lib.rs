@@ -146,7 +146,7 @@ async fn submit<I: Inbox, D: Drivers, X: Executions>(
         .append(wave, message)
         .await
         .context("could not append to the inbox")?;
-    tracing::info!(%wave, message = %message.id, by = %message.by, new, "message appended");
+    tracing::info!(%wave, message_id = %message.id, by = %message.by, new, "message appended");
     wake(drivers, executions, wave)
         .await
         .context("could not count a wake")?;

@@ -5,6 +5,8 @@
 //! source server ARN in every sample. SSM's shapes are those of the Systems Manager user guide,
 //! "Amazon EventBridge event examples for Systems Manager".
 
+use std::fmt;
+
 use serde::Deserialize;
 use serde_json::Value;
 use tidegate_domain::id::{CommandId, ServerId};
@@ -67,6 +69,18 @@ struct Envelope {
     resources: Vec<String>,
     #[serde(default)]
     detail: Value,
+}
+
+impl fmt::Display for Concern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Servers(servers) => {
+                let servers: Vec<&str> = servers.iter().map(ServerId::as_str).collect();
+                write!(f, "servers {}", servers.join(", "))
+            }
+            Self::Command(command) => write!(f, "command {command}"),
+        }
+    }
 }
 
 /// What the event concerns, with its ID.

@@ -41,7 +41,7 @@ pub async fn handle(
     };
     let waves = concerned(&concern, owners, references).await?;
     if waves.is_empty() {
-        tracing::info!(event, ?concern, "event ignored: it concerns no wave");
+        tracing::info!(event, %concern, "event ignored: no wave has what it names");
     }
     for wave in waves {
         wake(drivers, executions, &wave)

@@ -37,11 +37,7 @@ fn samples() -> BTreeMap<String, Vec<u8>> {
 /// What becomes of a sample: `servers …`, `command …` or `ignored …`.
 fn outcome(sample: &[u8]) -> String {
     match read(sample, &place()) {
-        Ok((_, Concern::Servers(servers))) => {
-            let servers: Vec<_> = servers.iter().map(|server| server.as_str()).collect();
-            format!("servers {}", servers.join(" "))
-        }
-        Ok((_, Concern::Command(command))) => format!("command {command}"),
+        Ok((_, concern)) => concern.to_string(),
         Err(ignored) => format!("ignored {}: {}", ignored.event, ignored.reason),
     }
 }

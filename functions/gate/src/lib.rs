@@ -63,6 +63,11 @@ pub async fn handle<E: Effects, S: Signer, M: Mails, C: Clock>(
         expires: *expires,
         console_url,
     };
+    if claimed.now() >= *expires {
+        // Nobody could answer any more; the decision sees the expiry by itself.
+        tracing::warn!(wave = %evidence.wave, %gate, %expires, "gate expired before it was asked");
+        return claimed.answer(&Outcome::Done).await;
+    }
     let mut refused: Option<Refusal> = None;
     for to in question.recipients() {
         if !claimed.in_time() {

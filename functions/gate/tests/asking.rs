@@ -181,7 +181,7 @@ async fn everybody_is_asked_and_each_link_is_one_persons() {
     let store = store(Gate::Cutover, approvers()).await;
     let (signer, mails) = (FakeSigner(Ok(())), FakeMails::default());
     ask(&store, &signer, &mails).await.expect("asked");
-    let sent = mails.sent.borrow();
+    let sent = mails.sent.take();
     let to: Vec<_> = sent.iter().map(|mail| mail.to.clone()).collect();
     assert_eq!(
         to,
@@ -281,6 +281,24 @@ async fn an_answered_effect_sends_nothing() {
     ask(&store, &signer, &mails).await.expect("asked");
     ask(&store, &signer, &mails).await.expect("nothing to do");
     assert_eq!(mails.sent.borrow().len(), 3);
+}
+
+#[tokio::test]
+async fn nobody_is_asked_when_it_is_too_late_to_answer() {
+    let store = store(Gate::Cutover, approvers()).await;
+    let mails = FakeMails::default();
+    let now = "2026-12-05T20:00:00Z";
+    ask_at(now, &store, &FakeSigner(Ok(())), &mails)
+        .await
+        .expect("answered");
+    assert!(mails.sent.take().is_empty());
+    assert!(matches!(
+        status(&store),
+        EffectStatus::Answered {
+            outcome: Outcome::Done,
+            ..
+        }
+    ));
 }
 
 #[tokio::test]

@@ -107,7 +107,7 @@ where
     let interest = interest(wave, &known.servers, &known.seen, at);
     let mut read = read::Round::default();
     read.servers(ports.mgn, wave, &interest, at).await;
-    read.jobs(ports.mgn, &interest, at).await;
+    read.jobs(ports.mgn, &interest, &known.seen, at).await;
     read.instances(ports.instances, ports.commands, &interest)
         .await;
     read.commands(ports.commands, &interest).await;

@@ -11,7 +11,7 @@ use tidegate_domain::observation::{CommandStatus, InstanceSeen, JobSeen, ServerS
 use tidegate_domain::server::{Server, Stage};
 use tidegate_ports::observations::Known;
 
-use crate::read::{Round, needs_log, part_of};
+use crate::read::{Round, log_was_read, needs_log, part_of};
 
 /// The latest observation of every server.
 pub(crate) fn merge(
@@ -100,17 +100,23 @@ fn job(server: &ServerSeen, wanted: &[&JobId], round: &Round) -> Option<JobSeen>
     };
     let part = read.servers.iter().find(|part| part.id == server.id);
     let launch = part_of(read, &server.id);
-    let log = round.logs.get(id);
-    if log.is_none() && needs_log(read.completed, launch) {
-        return before();
-    }
+    let known = server.job.as_ref().filter(|_| log_was_read(server, id));
+    let (previous_snapshot, skipped) = match (round.logs.get(id), known) {
+        (Some(log), _) => (
+            log.previous_snapshot.contains(&server.id),
+            log.skipped.contains(&server.id),
+        ),
+        (None, Some(known)) => (known.previous_snapshot, known.skipped),
+        (None, None) if needs_log(read.completed, launch) => return before(),
+        (None, None) => (false, false),
+    };
     Some(JobSeen {
         id: (*id).clone(),
         completed: read.completed,
         launch,
         instance: part.and_then(|part| part.instance.clone()),
-        previous_snapshot: log.is_some_and(|log| log.previous_snapshot.contains(&server.id)),
-        skipped: log.is_some_and(|log| log.skipped.contains(&server.id)),
+        previous_snapshot,
+        skipped,
     })
 }
 

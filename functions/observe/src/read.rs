@@ -85,7 +85,13 @@ impl Round {
     }
 
     /// The jobs that stages wait for, their logs where needed, and the account's jobs.
-    pub(crate) async fn jobs(&mut self, mgn: &impl Jobs, interest: &Interest, at: Timestamp) {
+    pub(crate) async fn jobs(
+        &mut self,
+        mgn: &impl Jobs,
+        interest: &Interest,
+        known: &BTreeMap<ServerId, ServerSeen>,
+        at: Timestamp,
+    ) {
         let wanted: Vec<JobId> = interest.jobs.keys().cloned().collect();
         if !wanted.is_empty() {
             let read = mgn.jobs(&wanted).await;
@@ -95,7 +101,7 @@ impl Round {
         let with_logs: Vec<JobId> = self
             .jobs
             .values()
-            .filter(|job| log_matters(job, interest))
+            .filter(|job| log_matters(job, interest, known))
             .map(|j| j.id.clone())
             .collect();
         let logs: Vec<_> = futures::stream::iter(&with_logs)
@@ -187,15 +193,27 @@ pub(crate) fn needs_log(completed: bool, launch: LaunchStatus) -> bool {
         }
 }
 
-fn log_matters(job: &Job, interest: &Interest) -> bool {
+/// A log is read for servers that may have been launched, once for each of them.
+fn log_matters(job: &Job, interest: &Interest, known: &BTreeMap<ServerId, ServerSeen>) -> bool {
     let waiting = interest
         .jobs
         .get(&job.id)
         .map(Vec::as_slice)
         .unwrap_or_default();
-    waiting
-        .iter()
-        .any(|server| needs_log(job.completed, part_of(job, server)))
+    waiting.iter().any(|server| {
+        needs_log(job.completed, part_of(job, server))
+            && !known
+                .get(server)
+                .is_some_and(|before| log_was_read(before, &job.id))
+    })
+}
+
+/// Whether what is known of a server already says what its job's log says of it.
+pub(crate) fn log_was_read(before: &ServerSeen, job: &JobId) -> bool {
+    before
+        .job
+        .as_ref()
+        .is_some_and(|known| known.id == *job && needs_log(known.completed, known.launch))
 }
 
 /// How a server fares in a job. A job that does not name it has not said.

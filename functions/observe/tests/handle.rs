@@ -237,6 +237,24 @@ fn a_job_and_what_its_log_says_are_seen() {
 }
 
 #[test]
+fn what_a_log_said_stays_when_it_is_not_read_again() {
+    let test = Test::one(launching());
+    test.job(false, LaunchStatus::Launched);
+    let log = JobLog {
+        previous_snapshot: test.servers.clone(),
+        skipped: Vec::new(),
+    };
+    test.mgn.logs.borrow_mut().insert(job_id(1), log);
+    test.first();
+    test.mgn.logs.borrow_mut().clear();
+    test.job(true, LaunchStatus::Launched);
+    let (round, seen) = test.seen();
+    assert_eq!(round.mgn, Answer::Answered);
+    let job = seen[&test.servers[0]].job.clone().expect("its job");
+    assert!(job.completed && job.previous_snapshot);
+}
+
+#[test]
 fn a_launch_is_not_believed_before_its_log_was_read() {
     let test = Test::one(launching());
     test.job(false, LaunchStatus::InProgress);

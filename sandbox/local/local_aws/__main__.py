@@ -2,8 +2,9 @@
 
 from ministack.app import main
 
-from . import condition_keys, documents
+from . import callbacks, condition_keys, documents
 
+callbacks.install()
 condition_keys.install()
 documents.install()
 main()

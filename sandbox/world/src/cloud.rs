@@ -30,7 +30,7 @@ mod mgn;
 mod schedule;
 mod sends;
 mod ssm;
-mod table;
+pub(crate) mod table;
 
 pub use executions::{Execution, Status};
 pub use functions::Function;

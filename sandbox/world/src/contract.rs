@@ -105,6 +105,7 @@ macro_rules! store_contract {
             waves: a_wave_is_seen_whole
             waves: a_long_audit_chain_is_read_in_order
             races: one_of_many_turns_is_saved
+            races: a_turn_is_never_read_in_halves
             races: one_of_many_claims_an_effect
             races: one_of_many_waves_gets_a_server
             races: a_message_is_appended_by_one_of_many

@@ -57,6 +57,8 @@ pub struct Faults {
     pub stalls: f64,
     /// Somebody else's jobs are in the account; asked every few minutes.
     pub foreign_jobs: f64,
+    /// Somebody else launches, reverts or breaks the waves' own servers; asked every few minutes.
+    pub meddling: f64,
 }
 
 impl Faults {
@@ -103,6 +105,7 @@ impl Faults {
             document_fails: odds(0.5, 0.3),
             stalls: odds(0.3, 0.5),
             foreign_jobs: odds(0.3, 1.0),
+            meddling: odds(0.15, 0.5),
         }
     }
 }

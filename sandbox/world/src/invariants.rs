@@ -16,10 +16,12 @@ use jiff::Timestamp;
 use serde_json::Value;
 use tidegate_domain::id::{EffectId, JobId, ServerId, WaveId};
 use tidegate_domain::observation::ServerSeen;
+use tidegate_domain::wave::Wave;
 use tidegate_ports::mgn::EFFECT_TAG;
 use tidegate_ports::turns::Turn;
 
 use crate::cloud::{Cloud, Function};
+use crate::coverage::Coverage;
 
 mod bounds;
 mod calls;
@@ -42,8 +44,8 @@ pub struct Checks {
     pub soaking: BTreeMap<WaveId, Timestamp>,
     /// When each server was last read with neither lag nor backlog.
     pub caught_up: BTreeMap<ServerId, Timestamp>,
-    /// How many calls changed something, by operation.
-    pub changes: BTreeMap<String, u64>,
+    /// What the run came across.
+    pub coverage: Coverage,
 }
 
 /// A job that one of our functions started.
@@ -148,6 +150,11 @@ pub fn violated(cloud: &Cloud, invariant: u8, text: String) {
     });
 }
 
+/// Something came up.
+pub fn covered(cloud: &Cloud, what: impl Into<String>) {
+    cloud.checks.borrow_mut().coverage.count(what);
+}
+
 /// After servers were read.
 pub fn read(cloud: &Cloud, seen: &[ServerSeen]) {
     let now = cloud.now();
@@ -173,6 +180,39 @@ pub fn saved(cloud: &Cloud, turn: &Turn<'_>) {
     gates::saved(cloud, turn);
     launches::saved(cloud, turn);
     bounds::saved(cloud, turn);
+    cover(cloud, turn);
+}
+
+/// The phases, stages and holds that a turn enters.
+fn cover(cloud: &Cloud, turn: &Turn<'_>) {
+    let before = turn.loaded.wave.as_ref();
+    let phase = |wave: &Wave| wave.phase.name();
+    if before.map(phase) != Some(phase(turn.wave)) {
+        covered(cloud, format!("phase {}", phase(turn.wave)));
+    }
+    if let Some(hold) = &turn.wave.hold
+        && before.and_then(|wave| wave.hold.as_ref()) != Some(hold)
+    {
+        let reason = format!("{:?}", hold.reason);
+        let name = reason.split([' ', '{']).next().unwrap_or_default();
+        covered(cloud, format!("hold {name}"));
+    }
+    for (index, server) in turn.servers.iter().enumerate() {
+        let earlier = turn
+            .loaded
+            .servers
+            .get(index)
+            .map(|server| server.stage.name());
+        if earlier != Some(server.stage.name()) {
+            covered(cloud, format!("stage {}", server.stage.name()));
+        }
+    }
+    for effect in turn.effects {
+        covered(cloud, format!("effect {}", effect.task.title()));
+    }
+    if !turn.cancelled.is_empty() {
+        covered(cloud, "effect cancelled");
+    }
 }
 
 /// A turn in one line, for the journal.

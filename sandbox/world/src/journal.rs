@@ -26,6 +26,12 @@ impl Journal {
         }
     }
 
+    /// Whether lines are kept.
+    #[must_use]
+    pub fn is_kept(&self) -> bool {
+        self.lines.is_some()
+    }
+
     /// Write a line; it is not made if nothing is kept.
     pub fn note(&self, at: Timestamp, line: impl FnOnce() -> String) {
         if let Some(lines) = &self.lines {

@@ -11,6 +11,7 @@ pub mod runtime;
 pub mod memory;
 
 pub mod cloud;
+pub mod coverage;
 pub mod faults;
 pub mod invariants;
 pub mod journal;

@@ -4,12 +4,14 @@
 use std::rc::Rc;
 
 use jiff::SignedDuration;
+use serde_json::json;
 
 use crate::cloud::Cloud;
 
 /// Let it happen, as long as the world is not healed.
 pub fn spread(cloud: &Rc<Cloud>, others: Vec<String>) {
     foreign_jobs(cloud, others);
+    meddling(cloud);
     second_drivers(cloud);
     time_jumps(cloud);
 }
@@ -51,6 +53,46 @@ fn foreign_jobs(cloud: &Rc<Cloud>, others: Vec<String>) {
             .start_foreign_job("StartTest", &servers, &Default::default());
         drop(region);
         cloud.note(|| format!("somebody starts {count} servers: {started:?}"));
+        cloud.ring();
+    });
+}
+
+/// Somebody works on the waves' servers in MGN's own console.
+fn meddling(cloud: &Rc<Cloud>) {
+    every(cloud, (120, 1_200), |cloud| {
+        let odds = cloud.faults.borrow().meddling;
+        let mut random = cloud.random.borrow_mut();
+        if !random.chance(odds) {
+            return;
+        }
+        let mut region = cloud.region.borrow_mut();
+        let ids: Vec<String> = region.mgn.servers().keys().cloned().collect();
+        let Some(id) = random.pick(&ids).cloned() else {
+            return;
+        };
+        let state = |state: &str| json!({"sourceServerID": id, "lifeCycle": {"state": state}});
+        let (operation, input) = match random.between(1, 5) {
+            1 => ("StartTest", json!({"sourceServerIDs": [id]})),
+            2 => ("TerminateTargetInstances", json!({"sourceServerIDs": [id]})),
+            3 => ("ChangeServerLifeCycleState", state("READY_FOR_TEST")),
+            4 => ("ChangeServerLifeCycleState", state("READY_FOR_CUTOVER")),
+            _ => {
+                let launched = region
+                    .mgn
+                    .servers()
+                    .get(&id)
+                    .and_then(|s| s.launched.clone());
+                if let Some(launched) = launched {
+                    region.mgn.impair(&launched.instance);
+                }
+                return;
+            }
+        };
+        drop(random);
+        let reply = region.call_mgn(operation, &input, cloud.now());
+        drop(region);
+        let shown = reply.map_or_else(|error| error.to_string(), |_| "accepted".to_owned());
+        cloud.note(|| format!("somebody else: {operation} {input}: {shown}"));
         cloud.ring();
     });
 }

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 use tidegate_domain::gate::{Gate, GateState, OpenGate, Verdict};
-use tidegate_domain::hold::Hold;
+use tidegate_domain::hold::{Hold, HoldReason};
 use tidegate_domain::id::{MessageId, ServerId, WaveId};
 use tidegate_domain::message::{Body, Message};
 use tidegate_domain::plan::{Approver, Plan, Start, Window};
@@ -16,6 +16,7 @@ use tidegate_ports::driver::Drivers;
 use tidegate_ports::inbox::Inbox;
 
 use crate::cloud::Cloud;
+use crate::cloud::table::POISON;
 use crate::invariants::violated;
 use crate::random::Random;
 
@@ -29,20 +30,24 @@ pub struct People {
     sent: u64,
     /// Whether they answer holds with the first command that the hold names.
     plain: bool,
+    /// Whether that has to be enough, because nothing in their world is broken for good.
+    mends: bool,
     holds: std::collections::BTreeMap<WaveId, (u32, u64)>,
     last: Vec<(WaveId, Message)>,
 }
 
 impl People {
-    /// The people of that seed.
+    /// The people of that seed. `mends`: healing mends everything, so that the first command that
+    /// a hold names must finish it.
     #[must_use]
-    pub fn new(seed: u64) -> Self {
+    pub fn new(seed: u64, mends: bool) -> Self {
         let mut random = Random::new(seed, 3);
         let plain = random.chance(0.6);
         Self {
             random,
             sent: 0,
             plain,
+            mends,
             holds: Default::default(),
             last: Vec::new(),
         }
@@ -120,35 +125,28 @@ impl People {
 
     /// Do what the hold's commands say.
     async fn release(&mut self, cloud: &Rc<Cloud>, wave: &Wave, servers: &[Server], hold: &Hold) {
+        if let HoldReason::Selection { problems } = &hold.reason
+            && waits_for_another(cloud, problems)
+            && !self.random.chance(0.01)
+        {
+            // Mended when the other wave has ended; now and then they do not wait for it.
+            return;
+        }
         let (count, last) = self.holds.entry(wave.id.clone()).or_default();
         if *last != hold.id.0 {
             *last = hold.id.0;
             *count += 1;
         }
-        let tired = *count > PATIENCE;
-        if tired && self.plain && *count == PATIENCE + 1 {
-            let text = format!(
-                "{} was held {PATIENCE} times: {}",
-                wave.id,
-                hold.reason.sentence()
+        let count = *count;
+        if count == PATIENCE + 1 && self.plain && self.mends {
+            let text = hold.reason.sentence();
+            violated(
+                cloud,
+                12,
+                format!("{} was held {PATIENCE} times: {text}", wave.id),
             );
-            violated(cloud, 12, text);
         }
-        let commands = hold.reason.commands(&wave.id);
-        let named: Vec<String> = commands.into_iter().map(|(command, _)| command).collect();
-        let wanted = if tired {
-            format!("tidegate abort {}", wave.id)
-        } else if self.plain {
-            named.first().cloned().unwrap_or_default()
-        } else {
-            let picked = self.random.pick(&named).cloned().unwrap_or_default();
-            let gives_up = picked.starts_with("tidegate abort");
-            if gives_up && self.random.chance(0.8) {
-                named.first().cloned().unwrap_or_default()
-            } else {
-                picked
-            }
-        };
+        let wanted = self.wanted(wave, hold, count);
         cloud.note(|| format!("{}: people answer the hold with {wanted}", wave.id));
         let resume = Body::Resume { hold: hold.id };
         if wanted.starts_with("tidegate resume") {
@@ -180,6 +178,36 @@ impl People {
                 12,
                 format!("{}: nobody knows how to {wanted:?}", wave.id),
             );
+        }
+    }
+
+    /// Which of the hold's commands they take. Where something is broken for good, they take the
+    /// next command after some tries.
+    fn wanted(&mut self, wave: &Wave, hold: &Hold, count: u32) -> String {
+        let commands = hold.reason.commands(&wave.id);
+        let named: Vec<String> = commands.into_iter().map(|(command, _)| command).collect();
+        let first = named.first().cloned().unwrap_or_default();
+        if count > PATIENCE {
+            return format!("tidegate abort {}", wave.id);
+        }
+        if self.plain {
+            let tried = if self.mends {
+                0
+            } else {
+                usize::try_from(count / 10).unwrap_or(0)
+            };
+            return named
+                .get(tried)
+                .or(named.last())
+                .cloned()
+                .unwrap_or_default();
+        }
+        let picked = self.random.pick(&named).cloned().unwrap_or_default();
+        let gives_up = picked.starts_with("tidegate abort");
+        if gives_up && self.random.chance(0.8) {
+            first
+        } else {
+            picked
         }
     }
 
@@ -230,6 +258,17 @@ impl People {
                 }
             }
             9..=15 => self.again(cloud).await,
+            16 if self.random.chance(0.2) => {
+                let name = format!("{POISON}-{}", cloud.now().as_second());
+                let body = Body::Hold {
+                    note: "poison".to_owned(),
+                };
+                let mut message = self.message(cloud.now(), operator(), body);
+                message.id = MessageId::parse(name).expect("it is printable");
+                cloud.note(|| format!("{id}: {}", message.id));
+                _ = cloud.table.append(id, &message).await;
+                self.wake(cloud, id).await;
+            }
             _ => {}
         }
         if let Some(hold) = &wave.hold
@@ -316,6 +355,17 @@ impl People {
             body,
         }
     }
+}
+
+/// Whether a wave that this one waits for goes on: it owns servers that this one wants.
+fn waits_for_another(cloud: &Cloud, problems: &[String]) -> bool {
+    cloud.table.inspect(|tables| {
+        let mut others = tables.waves.values().filter(|stored| {
+            let named = format!("belongs to wave {}", stored.wave.id);
+            problems.iter().any(|problem| problem.contains(&named))
+        });
+        others.any(|stored| !stored.wave.phase.terminal())
+    })
 }
 
 fn operator() -> Approver {

@@ -365,14 +365,12 @@ mod tests {
         let noted = Rc::clone(&answers);
         runtime.spawn(async move {
             let limit = clock.now() + SignedDuration::from_secs(1);
-            noted
-                .borrow_mut()
-                .push(clock.within(limit, slot.take()).await);
+            let answer = clock.within(limit, slot.take()).await;
+            noted.borrow_mut().push(answer);
             given.give(7);
             let limit = clock.now() + SignedDuration::from_secs(1);
-            noted
-                .borrow_mut()
-                .push(clock.within(limit, slot.take()).await);
+            let answer = clock.within(limit, slot.take()).await;
+            noted.borrow_mut().push(answer);
         });
         run(&runtime);
         assert_eq!(*answers.borrow(), [None, Some(7)]);

@@ -35,6 +35,8 @@ pub struct Scenario {
     pub heals: SignedDuration,
     /// Servers that belong to others.
     pub others: Vec<String>,
+    /// Whether healing mends everything: nobody broke anything for good.
+    pub mends: bool,
 }
 
 /// How large and how hard worlds are.
@@ -61,12 +63,19 @@ pub fn scenario(seed: u64, size: Size) -> Scenario {
     };
     let mut machines = Vec::new();
     let mut plans = Vec::new();
+    let mut mends = faults.meddling <= 0.0;
     for number in 1..=waves {
         let servers = match size {
             Size::Small => random.between(1, 12).min(random.between(1, 12)),
             Size::Large => 200,
         };
-        let (plan, own) = plan(&mut random, number, servers);
+        let (mut plan, own) = plan(&mut random, number, servers);
+        if let Some((_, earlier)) = plans.first()
+            && random.chance(0.15)
+        {
+            overlap(&mut plan, earlier);
+            mends = false;
+        }
         let later = SignedDuration::from_secs(random_seconds(&mut random, 0, 1_800));
         plans.push((later, plan));
         machines.extend(own);
@@ -94,6 +103,19 @@ pub fn scenario(seed: u64, size: Size) -> Scenario {
         faults,
         heals,
         others,
+        mends,
+    }
+}
+
+/// A server that another wave has too: one of them must wait until the other has ended.
+fn overlap(plan: &mut Plan, other: &Plan) {
+    let theirs = other
+        .applications
+        .first()
+        .and_then(|app| app.servers.first())
+        .cloned();
+    if let (Some(application), Some(selector)) = (plan.applications.first_mut(), theirs) {
+        application.servers.push(selector);
     }
 }
 

@@ -9,6 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use tidegate_domain::id::WaveId;
 
 use crate::cloud::Cloud;
+use crate::coverage::Coverage;
 use crate::faults::Faults;
 use crate::invariants::{Violation, at_the_end};
 use crate::journal::Journal;
@@ -41,6 +42,8 @@ pub struct Report {
     pub steps: u64,
     /// How much time passed in it.
     pub lasted: SignedDuration,
+    /// What it came across.
+    pub coverage: Coverage,
 }
 
 impl Report {
@@ -75,6 +78,10 @@ impl fmt::Display for Report {
 ///
 /// # Errors
 /// The state machine file cannot be run.
+#[expect(
+    clippy::await_holding_refcell_ref,
+    reason = "people act one at a time: another one who looked meanwhile would be a mistake here"
+)]
 pub fn simulate(seed: u64, size: Size, journal: Journal) -> anyhow::Result<Report> {
     let Scenario {
         region,
@@ -82,11 +89,12 @@ pub fn simulate(seed: u64, size: Size, journal: Journal) -> anyhow::Result<Repor
         faults,
         heals,
         others,
+        mends,
     } = scenario(seed, size);
     journal.note(START, || format!("{faults:?}"));
     let cloud = Cloud::new(START, seed, region, faults, journal)?;
     let waves: Vec<WaveId> = plans.iter().map(|(_, plan)| plan.wave.clone()).collect();
-    let people = Rc::new(RefCell::new(People::new(seed)));
+    let people = Rc::new(RefCell::new(People::new(seed, mends)));
     let healed = Rc::new(Cell::new(false));
 
     for (later, plan) in plans {
@@ -204,16 +212,17 @@ impl Run {
                 tables.waves.values().map(|stored| stored.wave.turn).sum(),
             )
         });
-        let violations = self.cloud.checks.borrow().violations.clone();
+        let checks = self.cloud.checks.borrow();
         Report {
             seed,
-            violations,
+            violations: checks.violations.clone(),
             waves,
             ended,
             servers,
             turns,
             steps: self.steps,
             lasted,
+            coverage: checks.coverage.clone(),
         }
     }
 }

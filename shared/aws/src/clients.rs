@@ -18,8 +18,11 @@ const CONNECT: Duration = Duration::from_secs(3);
 const ATTEMPT: Duration = Duration::from_secs(10);
 /// Attempts of a read.
 const READS: u32 = 4;
-/// Attempts of a call to the table: conflicts with transactions under way pass quickly.
+/// Attempts of a call to the table, and the pauses between them: conflicts with transactions under
+/// way pass within milliseconds.
 const TABLE: u32 = 8;
+const TABLE_PAUSE: Duration = Duration::from_millis(25);
+const TABLE_LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 /// The configuration from the environment, for clients that read. Region, credentials and
 /// endpoints are found as any AWS tool finds them.
@@ -49,7 +52,12 @@ pub fn changing(config: &SdkConfig) -> SdkConfig {
 #[must_use]
 pub fn dynamo(config: &SdkConfig) -> aws_sdk_dynamodb::Client {
     let config = aws_sdk_dynamodb::config::Builder::from(config)
-        .retry_config(RetryConfig::standard().with_max_attempts(TABLE))
+        .retry_config(
+            RetryConfig::standard()
+                .with_max_attempts(TABLE)
+                .with_initial_backoff(TABLE_PAUSE)
+                .with_max_backoff(TABLE_LONGEST_PAUSE),
+        )
         .retry_classifier(TransactionConflicts)
         .build();
     aws_sdk_dynamodb::Client::from_conf(config)

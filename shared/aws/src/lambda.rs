@@ -14,10 +14,17 @@ use tidegate_ports::error::{HandlerError, chain};
 use tracing::Instrument;
 use tracing_subscriber::EnvFilter;
 
+/// The runtime repeats every handler's error at this target, which we have logged; so are panics.
+const REPEATS: &str = "lambda_runtime::layers::panic=off";
+
 /// Write log lines as JSON to the standard output, which Lambda takes to CloudWatch; `RUST_LOG`
-/// says which, `info` if it is not set.
+/// says which, `info` if it is not set. A panic is a log line too.
 pub fn start_tracing() {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let filter = match REPEATS.parse() {
+        Ok(directive) => filter.add_directive(directive),
+        Err(_) => filter,
+    };
     // A second subscriber is no error: the first stays.
     let _ = tracing_subscriber::fmt()
         .json()
@@ -26,6 +33,9 @@ pub fn start_tracing() {
         .with_ansi(false)
         .with_env_filter(filter)
         .try_init();
+    std::panic::set_hook(Box::new(
+        |panic| tracing::error!(%panic, "the function panicked"),
+    ));
 }
 
 /// Serve invocations until Lambda ends the process. `handle` gets the request and the time at
@@ -38,20 +48,25 @@ where
 {
     let handle = &handle;
     lambda_runtime::run(service_fn(move |event: LambdaEvent<Value>| async move {
-        let until = deadline(event.context.deadline);
-        serve(event.payload, until, handle).await.map_err(Failure)
+        let LambdaEvent { payload, context } = event;
+        let until = deadline(context.deadline);
+        let span = span(&payload, &context.request_id);
+        serve(payload, until, handle)
+            .instrument(span)
+            .await
+            .map_err(Failure)
     }))
     .await
 }
 
-/// The settings are wrong, or the process cannot begin: log why, once, and give the error to
-/// `main`.
-pub fn refuse_to_start(error: impl Error + Send + Sync + 'static) -> lambda_runtime::Error {
+/// The settings are wrong, or the process cannot begin: log why, once. What is given to `main`
+/// says no more than that.
+pub fn refuse_to_start(error: impl Error + 'static) -> lambda_runtime::Error {
     tracing::error!(error = chain(&error), "the function cannot start");
-    Box::new(error)
+    "the function cannot start: its log says why".into()
 }
 
-/// One invocation.
+/// One invocation. Its error is logged here, and nowhere else.
 async fn serve<Request, Response>(
     payload: Value,
     until: Timestamp,
@@ -60,34 +75,35 @@ async fn serve<Request, Response>(
 where
     Request: DeserializeOwned,
 {
+    let answer = match serde_json::from_value(payload) {
+        // Boxed, or the runtime's future grows too deep for the compiler to lay out.
+        Ok(request) => Box::pin(handle(request, until)).await,
+        Err(error) => Err(HandlerError::Permanent {
+            context: "could not read the request".to_owned(),
+            source: error.into(),
+        }),
+    };
+    if let Err(error) = &answer {
+        tracing::error!(
+            kind = error.name(),
+            error = chain(error),
+            "the invocation failed"
+        );
+    }
+    answer
+}
+
+/// What every log line of an invocation carries.
+fn span(payload: &Value, request: &str) -> tracing::Span {
     let field = |name: &str| payload.get(name).and_then(Value::as_str).map(str::to_owned);
     let generation = payload.get("generation").and_then(Value::as_u64);
-    let span = tracing::info_span!(
+    tracing::info_span!(
         "invocation",
+        request,
         wave = field("wave"),
         effect = field("effect"),
         generation,
-    );
-    async move {
-        let answer = match serde_json::from_value(payload) {
-            // Boxed, or the runtime's future grows too deep for the compiler to lay out.
-            Ok(request) => Box::pin(handle(request, until)).await,
-            Err(error) => Err(HandlerError::Permanent {
-                context: "could not read the request".to_owned(),
-                source: error.into(),
-            }),
-        };
-        if let Err(error) = &answer {
-            tracing::error!(
-                kind = error.name(),
-                error = chain(error),
-                "the invocation failed"
-            );
-        }
-        answer
-    }
-    .instrument(span)
-    .await
+    )
 }
 
 /// Lambda's deadline, in milliseconds since 1970.
@@ -113,6 +129,8 @@ impl From<Failure> for Diagnostic {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
     use tidegate_ports::error::{Context, StoreError};
 
@@ -139,6 +157,36 @@ mod tests {
             message: "no wakes".to_owned(),
         });
         assert_eq!(corrupt.error_type, "Permanent");
+    }
+
+    /// Every name that the state machine retries or catches.
+    fn caught(value: &Value, names: &mut BTreeSet<String>) {
+        match value {
+            Value::Object(fields) => {
+                for (name, value) in fields {
+                    if let ("ErrorEquals", Some(errors)) = (name.as_str(), value.as_array()) {
+                        names.extend(errors.iter().filter_map(Value::as_str).map(str::to_owned));
+                    }
+                    caught(value, names);
+                }
+            }
+            Value::Array(items) => items.iter().for_each(|item| caught(item, names)),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+        }
+    }
+
+    #[test]
+    fn the_state_machine_knows_no_other_name_of_ours() {
+        let definition = include_str!("../../../infra/statemachines/driver.asl.json");
+        let definition = serde_json::from_str(definition).expect("the definition is JSON");
+        let mut names = BTreeSet::new();
+        caught(&definition, &mut names);
+        // AWS's own names have a service before a dot, this one aside.
+        let ours = names.iter().filter(|name| !name.contains('.'));
+        let ours: Vec<_> = ours
+            .filter(|name| *name != "ExecutionAlreadyExists")
+            .collect();
+        assert_eq!(ours, ["Retryable"], "what is Permanent is not tried again");
     }
 
     #[tokio::test]

@@ -144,6 +144,10 @@ impl HoldReason {
     pub fn commands(&self, wave: &WaveId) -> Vec<(String, &'static str)> {
         let resume = |what| (format!("tidegate resume {wave}"), what);
         let abort = (format!("tidegate abort {wave}"), "end the wave");
+        let skip = (
+            format!("tidegate skip {wave} SERVER…"),
+            "leave servers out, then resume",
+        );
         match self {
             Self::Asked { .. } => vec![resume("go on"), abort],
             Self::Selection { .. } | Self::Preflight { .. } => {
@@ -178,8 +182,8 @@ impl HoldReason {
                 ),
                 abort,
             ],
-            Self::Unhealthy { .. } => vec![resume("look again"), abort],
-            Self::Refused { .. } => vec![resume("try again"), abort],
+            Self::Unhealthy { .. } => vec![resume("look again"), skip, abort],
+            Self::Refused { .. } => vec![resume("try again"), skip, abort],
             Self::Quarantined { .. } => vec![resume("go on without what was set aside"), abort],
         }
     }

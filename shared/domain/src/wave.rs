@@ -109,6 +109,8 @@ pub enum Phase {
         looked_at: u32,
         /// The effect that looks.
         effect: Option<EffectId>,
+        /// Not to be looked at before.
+        not_before: Timestamp,
     },
     /// Each server is launched for a test, validated, accepted.
     Testing,

@@ -93,7 +93,7 @@ where
         .append(&wave, &message)
         .await
         .context("could not append to the inbox")?;
-    tracing::info!(%wave, message = %message.id, by = %message.by, new, "plan appended");
+    tracing::info!(%wave, message_id = %message.id, by = %message.by, new, "plan appended");
     ports
         .drivers
         .create(&wave, now)

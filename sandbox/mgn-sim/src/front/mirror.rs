@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use aws_sdk_ec2::error::DisplayErrorContext;
+use aws_sdk_ec2::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
 use aws_sdk_ec2::types::{
     InstanceType, RequestLaunchTemplateData, ResourceType, Tag, TagSpecification,
 };
@@ -51,8 +51,8 @@ pub(super) async fn run(
             Output::TerminateInstance { instance } => {
                 let request = local.ec2.terminate_instances().instance_ids(&instance);
                 if let Err(error) = request.send().await {
-                    let error = DisplayErrorContext(&error);
-                    tracing::error!(instance, %error, "EC2 did not terminate the instance");
+                    let error = short(&error);
+                    tracing::error!(instance, error, "EC2 did not terminate the instance");
                 }
             }
             Output::Event(_) => {}
@@ -82,7 +82,7 @@ async fn launch(
         .tag_specifications(specification.build())
         .send()
         .await
-        .map_err(|error| DisplayErrorContext(&error).to_string())?;
+        .map_err(|error| short(&error))?;
     let instance = reply
         .instances()
         .first()
@@ -92,8 +92,8 @@ async fn launch(
     if stopped {
         let request = local.ec2.stop_instances().instance_ids(&instance);
         if let Err(error) = request.send().await {
-            let error = DisplayErrorContext(&error);
-            tracing::error!(instance, %error, "EC2 did not stop the instance");
+            let error = short(&error);
+            tracing::error!(instance, error, "EC2 did not stop the instance");
         }
     }
     Ok(instance)
@@ -134,20 +134,45 @@ async fn make_template(local: &LocalAws, server: &str, hostname: &str) -> Result
     let data = RequestLaunchTemplateData::builder()
         .instance_type(InstanceType::T3Medium)
         .build();
-    let reply = local
+    let name = format!("created-and-used-by-application-migration-service-{server}");
+    let made = local
         .ec2
         .create_launch_template()
-        .launch_template_name(format!(
-            "created-and-used-by-application-migration-service-{server}"
-        ))
+        .launch_template_name(&name)
         .launch_template_data(data)
         .tag_specifications(tags.build())
         .send()
-        .await
-        .map_err(|error| DisplayErrorContext(&error).to_string())?;
-    reply
-        .launch_template()
-        .and_then(|template| template.launch_template_id())
-        .map(str::to_owned)
-        .ok_or_else(|| "EC2 named no launch template".to_owned())
+        .await;
+    match made {
+        Ok(reply) => reply
+            .launch_template()
+            .and_then(|template| template.launch_template_id())
+            .map(str::to_owned)
+            .ok_or_else(|| "EC2 named no launch template".to_owned()),
+        // A simulator before this one made it, in the same EC2.
+        Err(error) => found_template(local, &name)
+            .await
+            .ok_or_else(|| short(&error)),
+    }
+}
+
+async fn found_template(local: &LocalAws, name: &str) -> Option<String> {
+    let request = local
+        .ec2
+        .describe_launch_templates()
+        .launch_template_names(name);
+    let reply = request.send().await.ok()?;
+    let template = reply.launch_templates().first()?;
+    template.launch_template_id().map(str::to_owned)
+}
+
+/// What an error says, without the request and the answer around it.
+fn short<E>(error: &SdkError<E>) -> String
+where
+    E: ProvideErrorMetadata + std::error::Error + 'static,
+{
+    match (error.code(), error.message()) {
+        (Some(code), Some(message)) => format!("{code}: {message}"),
+        _ => DisplayErrorContext(error).to_string(),
+    }
 }

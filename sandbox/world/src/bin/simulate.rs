@@ -3,11 +3,13 @@
 use std::num::NonZero;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::Instant;
 
 use clap::Parser;
+use tidegate_world::coverage::Coverage;
 use tidegate_world::journal::Journal;
 use tidegate_world::scenario::Size;
 use tidegate_world::simulation::{Report, simulate};
@@ -31,6 +33,9 @@ struct Arguments {
     /// Stop after this many failures.
     #[arg(long, default_value_t = 20)]
     failures: u64,
+    /// Print what the runs came across.
+    #[arg(long)]
+    coverage: bool,
     /// Print a line for every seed.
     #[arg(long)]
     verbose: bool,
@@ -72,6 +77,7 @@ fn main() -> ExitCode {
     }
     let began = Instant::now();
     let (next, failed, turns) = (AtomicU64::new(0), AtomicU64::new(0), AtomicU64::new(0));
+    let coverage = Mutex::new(Coverage::default());
     let workers = thread::available_parallelism().map_or(1, NonZero::get);
     thread::scope(|scope| {
         for _ in 0..workers {
@@ -87,6 +93,9 @@ fn main() -> ExitCode {
                     let (good, text) = match outcome {
                         Ok(Ok(report)) => {
                             turns.fetch_add(report.turns, Ordering::Relaxed);
+                            if let Ok(mut all) = coverage.lock() {
+                                all.add(&report.coverage);
+                            }
                             (Report::good(&report), report.to_string())
                         }
                         Ok(Err(error)) => (false, format!("seed {seed}: {error:#}")),
@@ -102,6 +111,13 @@ fn main() -> ExitCode {
             });
         }
     });
+    if arguments.coverage
+        && let Ok(all) = coverage.lock()
+    {
+        for (what, count) in all.iter() {
+            println!("{count:>9} {what}");
+        }
+    }
     let failed = failed.load(Ordering::Relaxed);
     let ran = next.load(Ordering::Relaxed).min(arguments.count);
     println!(

@@ -13,6 +13,7 @@ use super::Cloud;
 use super::functions::Function;
 use super::invocation::invoke;
 use crate::asl::machine::{Host, Run, TaskError};
+use crate::invariants::covered;
 use crate::runtime::{Slot, TaskId};
 
 /// An execution.
@@ -88,6 +89,7 @@ pub(super) fn stop(cloud: &Cloud, name: &str) {
         && execution.status == Status::Running
     {
         execution.status = Status::Stopped;
+        covered(cloud, format!("execution stopped in {}", execution.state));
         cloud.note(|| format!("execution {name} is stopped in {}", execution.state));
         if let Some(task) = execution.task {
             cloud.runtime.kill(task);
@@ -118,6 +120,15 @@ impl Driver {
         };
         self.cloud
             .note(|| format!("execution {} ended: {status:?}", self.name));
+        match &status {
+            Status::Failed(error) => {
+                let name = error.split(':').next().unwrap_or_default();
+                covered(&self.cloud, format!("execution failed {name}"));
+            }
+            Status::Running | Status::Succeeded | Status::Stopped => {
+                covered(&self.cloud, format!("execution {status:?}"));
+            }
+        }
         if let Some(execution) = self.cloud.executions.borrow_mut().get_mut(&self.name) {
             execution.status = status;
             execution.history = history;

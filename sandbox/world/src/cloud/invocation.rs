@@ -13,6 +13,7 @@ use tidegate_ports::clock::Clock;
 use super::functions::{Function, run};
 use super::{Cloud, LEASE};
 use crate::asl::machine::TaskError;
+use crate::invariants::covered;
 use crate::runtime::{Slot, TaskId};
 
 /// What an invocation gives to whoever waits for it.
@@ -28,6 +29,8 @@ pub struct Invocation {
     skew: SignedDuration,
     answer: Answer,
     task: Cell<Option<TaskId>>,
+    /// Whether it changed something outside the table.
+    pub(super) changed: Cell<bool>,
 }
 
 /// What becomes of one call.
@@ -76,6 +79,7 @@ pub(super) fn invoke(cloud: &Rc<Cloud>, function: Function, payload: Value) -> A
         skew,
         answer: answer.clone(),
         task: Cell::new(None),
+        changed: Cell::new(false),
     });
     cloud.note(|| format!("{}#{number} begins {payload}", function.name()));
     let running = Rc::clone(&invocation);
@@ -93,6 +97,10 @@ pub(super) fn invoke(cloud: &Rc<Cloud>, function: Function, payload: Value) -> A
             "Sandbox.Timedout",
             "the function timed out",
         ))) {
+            covered(
+                &invocation.cloud,
+                format!("{} times out", invocation.function.name()),
+            );
             runtime.kill(task);
         }
     });
@@ -102,14 +110,14 @@ pub(super) fn invoke(cloud: &Rc<Cloud>, function: Function, payload: Value) -> A
 impl Invocation {
     /// Give the answer; false if there was one.
     fn end(&self, result: Result<Value, TaskError>) -> bool {
-        let text = match &result {
+        let text = self.cloud.journal.is_kept().then(|| match &result {
             Ok(value) => format!("gave {value}"),
             Err(error) => format!("failed: {error}"),
-        };
+        });
         let first = self.answer.give(result);
-        if first {
-            self.cloud
-                .note(|| format!("{}#{} {text}", self.function.name(), self.number));
+        if let Some(text) = text.filter(|_| first) {
+            let name = self.function.name();
+            self.cloud.note(|| format!("{name}#{} {text}", self.number));
         }
         first
     }
@@ -149,27 +157,29 @@ impl Invocation {
             return std::future::pending().await;
         }
         if dies {
-            cloud.note(|| {
-                format!(
-                    "{}#{} dies before {call}",
-                    self.function.name(),
-                    self.number
-                )
-            });
-            self.end(Err(TaskError::new(
-                "Runtime.ExitError",
-                "the function died",
-            )));
-            if let Some(task) = self.task.get() {
-                cloud.runtime.kill(task);
-            }
-            return std::future::pending().await;
+            return self.die(call).await;
         }
         if fate != Fate::Goes {
             let name = self.function.name();
             cloud.note(|| format!("{name}#{} meets {fate:?} at {call}", self.number));
+            covered(cloud, format!("{name} meets {fate:?} at {call}"));
         }
         fate
+    }
+
+    /// It dies before a call.
+    pub(super) async fn die<T>(&self, call: &str) -> T {
+        let (cloud, name) = (&self.cloud, self.function.name());
+        cloud.note(|| format!("{name}#{} dies before {call}", self.number));
+        covered(cloud, format!("{name} dies before {call}"));
+        self.end(Err(TaskError::new(
+            "Runtime.ExitError",
+            "the function died",
+        )));
+        if let Some(task) = self.task.get() {
+            cloud.runtime.kill(task);
+        }
+        std::future::pending().await
     }
 
     /// How long a driver may be silent.

@@ -70,12 +70,17 @@ impl Invocation {
         let cloud = &self.cloud;
         let now = cloud.now();
         let change = Change::new(self.function, operation, &input);
+        self.changed.set(true);
         invariants::before(cloud, &change);
         let reply = cloud.region.borrow_mut().call_mgn(operation, &input, now);
         let shown = reply
             .as_ref()
             .map_or_else(ToString::to_string, |_| "accepted".to_owned());
         cloud.note(|| format!("{}#{} {change}: {shown}", self.function.name(), self.number));
+        let code = reply
+            .as_ref()
+            .map_or_else(|error| error.code, |_| "accepted");
+        invariants::covered(cloud, format!("{} {code}", change.operation));
         if let Ok(reply) = &reply {
             invariants::after(cloud, &change, &reply.body);
         }

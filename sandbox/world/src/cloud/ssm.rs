@@ -85,6 +85,7 @@ impl SendsCommands for Invocation {
         });
         let cloud = &self.cloud;
         let change = Change::new(self.function, "SendCommand", &input);
+        self.changed.set(true);
         invariants::before(cloud, &change);
         let now = cloud.now();
         let reply = cloud
@@ -95,6 +96,10 @@ impl SendsCommands for Invocation {
             .as_ref()
             .map_or_else(ToString::to_string, |_| "accepted".to_owned());
         cloud.note(|| format!("{}#{} {change}: {shown}", self.function.name(), self.number));
+        let code = reply
+            .as_ref()
+            .map_or_else(|error| error.code, |_| "accepted");
+        invariants::covered(cloud, format!("{} {code}", change.operation));
         if let Ok(reply) = &reply {
             invariants::after(cloud, &change, &reply.body);
         }

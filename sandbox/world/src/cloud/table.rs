@@ -5,6 +5,7 @@ use std::future::Future;
 
 use jiff::Timestamp;
 use tidegate_domain::audit::AuditRecord;
+use tidegate_domain::decide::MOST_RESTARTS;
 use tidegate_domain::effect::Outcome;
 use tidegate_domain::id::{CommandId, EffectId, ServerId, WaveId};
 use tidegate_domain::message::Message;
@@ -22,6 +23,9 @@ use tidegate_ports::waves::{Waves, WholeWave};
 
 use super::invocation::{Fate, Invocation, Service};
 use crate::invariants;
+
+/// What a message's ID holds on which the decision would panic.
+pub(crate) const POISON: &str = "poison";
 
 impl Invocation {
     async fn table<T, E: From<StoreError>>(
@@ -46,7 +50,16 @@ fn unavailable(message: &str) -> StoreError {
 
 impl Turns for Invocation {
     async fn load(&self, wave: &WaveId) -> Result<Loaded, StoreError> {
-        self.table("load", self.cloud.table.load(wave)).await
+        let loaded = self.table("load", self.cloud.table.load(wave)).await?;
+        let poisoned = loaded
+            .inbox
+            .iter()
+            .any(|message| message.id.as_str().contains(POISON));
+        if poisoned && loaded.restarts < MOST_RESTARTS {
+            // The decision panics on it, until it is set aside unread.
+            return self.die("deciding on a poisoned message").await;
+        }
+        Ok(loaded)
     }
 
     async fn save(&self, turn: &Turn<'_>) -> Result<(), SaveError> {
@@ -119,6 +132,11 @@ impl Effects for Invocation {
         now: Timestamp,
     ) -> Result<(), StoreError> {
         let table = &self.cloud.table;
+        if let Outcome::Job(_) | Outcome::Command(_) = outcome
+            && !self.changed.get()
+        {
+            invariants::covered(&self.cloud, format!("{} adopts", self.function.name()));
+        }
         self.table(
             "answer",
             table.answer(wave, effect, generation, until, outcome, now),

@@ -1,9 +1,12 @@
 //! Many writers at once: one of them wins where one may, and nothing is lost where all may.
 
+use std::cell::Cell;
+
 use futures::future::{join, join_all};
 use tidegate_ports::claims::Claims;
 use tidegate_ports::driver::Parking;
 use tidegate_ports::effects::{Claim, Effects};
+use tidegate_ports::error::StoreError;
 use tidegate_ports::turns::{SaveError, Turns};
 
 use super::drivers::{at_work, sleeper};
@@ -38,6 +41,45 @@ pub async fn one_of_many_turns_is_saved(store: &impl AllPorts) {
         assert_eq!(loaded.wave.as_ref(), Some(&drafts[winners[0]].wave));
         assert_eq!(loaded.servers, drafts[winners[0]].servers);
     }
+}
+
+/// Whoever reads while turns are saved sees one turn or the next, over more than one page (1 MB).
+pub async fn a_turn_is_never_read_in_halves(store: &impl AllPorts) {
+    let id = wave_id("race-halves");
+    let saved = Cell::new(false);
+    let write = async {
+        for turn in 1..=4u32 {
+            save_next(store, &id, at(turn.into()), |draft| {
+                draft.servers = servers("race-halves", 2_500);
+                draft
+                    .servers
+                    .iter_mut()
+                    .for_each(|server| server.tests = turn);
+                draft.plan(&[server_id("race-halves", 0)]);
+            })
+            .await;
+        }
+        saved.set(true);
+    };
+    let readers = join_all((0..2).map(async |_| {
+        while !saved.get() {
+            let loaded = match store.load(&id).await {
+                Ok(loaded) => loaded,
+                // It was written each time it was read.
+                Err(StoreError::Unavailable(_)) => continue,
+                Err(error) => panic!("could not load: {error:?}"),
+            };
+            let turn = loaded.wave.as_ref().map_or(0, |wave| wave.turn);
+            let halves = loaded
+                .servers
+                .iter()
+                .filter(|server| u64::from(server.tests) != turn);
+            assert_eq!(halves.count(), 0, "turn {turn}");
+            assert_eq!(loaded.effects.len() as u64, turn);
+        }
+    }));
+    join(write, readers).await;
+    assert_eq!(load(store, &id).await.wave.map(|wave| wave.turn), Some(4));
 }
 
 /// An effect is claimed by one of those who want it at once.

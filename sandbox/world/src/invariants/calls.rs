@@ -11,12 +11,6 @@ use super::{Change, StartedJob, violated};
 use crate::cloud::{Cloud, Function};
 
 pub(super) fn before(cloud: &Cloud, change: &Change) {
-    *cloud
-        .checks
-        .borrow_mut()
-        .changes
-        .entry(change.operation.clone())
-        .or_default() += 1;
     let allowed = match change.operation.as_str() {
         "StartTest" | "StartCutover" | "TerminateTargetInstances" => Function::Launch,
         "ChangeServerLifeCycleState" | "RetryDataReplication" => Function::Lifecycle,

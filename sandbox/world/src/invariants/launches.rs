@@ -5,7 +5,7 @@
 use jiff::SignedDuration;
 use tidegate_domain::effect::Task;
 use tidegate_domain::gate::{Gate, GateState};
-use tidegate_domain::id::{ServerId, WaveId};
+use tidegate_domain::id::{JobId, ServerId, WaveId};
 use tidegate_domain::server::{Server, Stage};
 use tidegate_domain::wave::{Phase, Wave};
 use tidegate_ports::turns::Turn;
@@ -64,10 +64,7 @@ fn cutover(cloud: &Cloud, wave: &Wave, server: &Server) -> Result<(), String> {
     if !ours {
         return Err(format!("{} is no test of ours", test.launch.job));
     }
-    match wave.gates.get(&Gate::Cutover) {
-        Some(GateState::Approved { .. }) => {}
-        Some(GateState::Open(_)) | None => return Err("the gate is not approved".to_owned()),
-    }
+    approved(wave, Gate::Cutover, server, &test.launch.job)?;
     if let Some(window) = &wave.plan.window
         && !(window.opens <= now && now < window.closes)
     {
@@ -117,6 +114,18 @@ fn cutover(cloud: &Cloud, wave: &Wave, server: &Server) -> Result<(), String> {
     Ok(())
 }
 
+/// Whether the gate is approved, for this launch of the server.
+fn approved(wave: &Wave, gate: Gate, server: &Server, job: &JobId) -> Result<(), String> {
+    match wave.gates.get(&gate) {
+        Some(GateState::Approved { jobs, .. }) if jobs.get(&server.id) == Some(job) => Ok(()),
+        Some(GateState::Approved { jobs, .. }) => Err(format!(
+            "{:?} was approved, not {job}",
+            jobs.get(&server.id)
+        )),
+        Some(GateState::Open(_)) | None => Err("the gate is not approved".to_owned()),
+    }
+}
+
 fn done(server: &Server) -> bool {
     matches!(
         server.stage,
@@ -131,11 +140,8 @@ fn finalize(cloud: &Cloud, wave: &Wave, server: &Server) -> Result<(), String> {
     if wave.phase != Phase::Finalizing {
         return Err(format!("the wave is {}", wave.phase.name()));
     }
-    match wave.gates.get(&Gate::Finalize) {
-        Some(GateState::Approved { .. }) => {}
-        Some(GateState::Open(_)) | None => return Err("the gate is not approved".to_owned()),
-    }
     let passed = server.cutover.as_ref().ok_or("no cutover passed")?;
+    approved(wave, Gate::Finalize, server, &passed.launch.job)?;
     let checks = cloud.checks.borrow();
     let ours = checks.jobs.get(&passed.launch.job);
     if ours.is_none_or(|job| job.operation != "StartCutover" || job.wave != wave.id) {

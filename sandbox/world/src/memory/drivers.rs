@@ -94,11 +94,10 @@ impl Drivers for MemoryStore {
                     .parked
                     .as_ref()
                     .is_some_and(|stored| stored.token == parked.token)
+                && driver.wake_at.is_some()
             {
                 driver.parked = None;
-                if driver.wake_at.is_some() {
-                    driver.wake_at = Some(at);
-                }
+                driver.wake_at = Some(at);
             }
         });
         Ok(())

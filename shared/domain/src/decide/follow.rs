@@ -3,7 +3,7 @@
 //!
 //! **Invariant 1**: only what was read counts, and only if it was read after the stage began.
 
-use super::cleanup::{clean_up, go_on, launch_failed};
+use super::cleanup::{clean_up, give_up, go_on, launch_failed};
 use super::turn::{Turn, later};
 use crate::effect::LifeCycleTarget;
 use crate::observation::{
@@ -13,7 +13,7 @@ use crate::server::{
     CallStep, JobStep, Launch, Passed, Purpose, Run, RunStep, Server, Stage, Stall, TestInstance,
     Then,
 };
-use crate::wave::Phase;
+use crate::wave::{Claims, Phase};
 
 /// A command that SSM has not ended by itself counts as failed so long after its time-out.
 const COMMAND_GRACE: jiff::SignedDuration = jiff::SignedDuration::from_secs(60);
@@ -96,22 +96,47 @@ pub(super) fn follow(turn: &mut Turn, server: &mut Server) {
 }
 
 fn replicating(turn: &mut Turn, server: &mut Server) {
-    if !matches!(turn.wave.phase, Phase::Testing) {
+    if turn.wave.claims != Claims::Held {
         return;
     }
     turn.look_again_soon();
+    if let Some(reason) = lost(turn, server) {
+        return give_up(turn, server, Purpose::Test, &reason);
+    }
     let max_lag = turn.wave.plan.policy.max_lag;
     let ready = turn
         .seen
         .get(&server.id)
         .is_some_and(|s| ready_to_test(s, max_lag));
-    if ready {
+    if ready && matches!(turn.wave.phase, Phase::Testing) {
         server.stage = Stage::Launching {
             purpose: Purpose::Test,
             step: JobStep::Due {
                 not_before: turn.now,
             },
         };
+    }
+}
+
+/// Why a server will never be ready for a test by itself, if it will not.
+fn lost(turn: &Turn, server: &Server) -> Option<String> {
+    let Some(seen) = turn.seen.get(&server.id) else {
+        let deadline = later(server.since, turn.wave.plan.policy.boot_timeout);
+        return (turn.now >= deadline).then(|| "MGN does not know it any more".to_owned());
+    };
+    match seen.life_cycle {
+        _ if seen.archived => Some("it is archived in MGN".to_owned()),
+        LifeCycle::Cutover => Some("it is finalized already".to_owned()),
+        LifeCycle::Disconnected => Some("it is disconnected from MGN".to_owned()),
+        LifeCycle::Stopped => Some("its replication is stopped in MGN".to_owned()),
+        LifeCycle::NotReady
+        | LifeCycle::ReadyForTest
+        | LifeCycle::Testing
+        | LifeCycle::ReadyForCutover
+        | LifeCycle::CuttingOver
+        | LifeCycle::Discovered
+        | LifeCycle::PendingInstallation
+        | LifeCycle::Unknown => None,
     }
 }
 
@@ -364,7 +389,7 @@ fn quiescing(turn: &mut Turn, server: &mut Server, run: Run) {
                 };
             } else {
                 let reason = format!("its source could not be quiesced: {reason}");
-                super::cleanup::give_up(turn, server, Purpose::Cutover, &reason);
+                give_up(turn, server, Purpose::Cutover, &reason);
             }
         }
     }
@@ -498,7 +523,7 @@ fn settling(turn: &mut Turn, server: &mut Server) {
         };
     } else if turn.now >= deadline {
         let reason = "its replication did not catch up after the quiesce";
-        super::cleanup::give_up(turn, server, Purpose::Cutover, reason);
+        give_up(turn, server, Purpose::Cutover, reason);
     }
 }
 

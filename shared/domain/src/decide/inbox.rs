@@ -187,7 +187,7 @@ fn try_failed_again(turn: &mut Turn) {
 }
 
 fn skip(turn: &mut Turn, by: &Approver, servers: &[ServerId]) -> Answer {
-    if matches!(turn.wave.phase, Phase::Finalizing | Phase::Aborting) {
+    if matches!(turn.wave.phase, Phase::Aborting) {
         return Err("it is too late to leave servers out".to_owned());
     }
     for id in servers {
@@ -260,6 +260,11 @@ fn can_skip(stage: &Stage) -> bool {
         | Stage::Ended {
             end: End::Failed { .. },
         } => true,
+        // It stays as it is, and this wave does not finalize it.
+        Stage::CutOver { .. }
+        | Stage::Finalizing {
+            call: CallStep::Due { .. },
+        } => true,
         Stage::Launching { .. }
         | Stage::Checking { .. }
         | Stage::Accepting { .. }
@@ -268,7 +273,6 @@ fn can_skip(stage: &Stage) -> bool {
         | Stage::Returning { .. }
         | Stage::Restarting { .. }
         | Stage::Terminating { .. }
-        | Stage::CutOver { .. }
         | Stage::Finalizing { .. }
         | Stage::Finalized { .. }
         | Stage::Ended { .. } => false,

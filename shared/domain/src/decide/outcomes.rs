@@ -49,10 +49,17 @@ fn close(turn: &mut Turn, effect: &Effect, outcome: Outcome) {
     match (&effect.task, outcome) {
         (Task::Claim { servers }, Outcome::Claimed(taken)) => claimed(turn, servers, &taken),
         (Task::Claim { .. }, Outcome::Refused(refusal)) => {
-            if let Claims::Claiming { effect, .. } = &mut turn.wave.claims {
+            let again = turn.after(turn.wave.plan.policy.observe_every);
+            if let Claims::Claiming {
+                effect, not_before, ..
+            } = &mut turn.wave.claims
+            {
                 *effect = None;
+                *not_before = again;
             }
-            hold_for(turn, &effect.task, &refusal);
+            if refusal.kind != RefusalKind::Throttled {
+                hold_for(turn, &effect.task, &refusal);
+            }
         }
         (Task::Release { servers }, _) => {
             if let Claims::Releasing { released, effect } = &mut turn.wave.claims {
@@ -138,14 +145,24 @@ fn claimed(turn: &mut Turn, servers: &[ServerId], taken: &BTreeMap<ServerId, cra
 }
 
 fn preflight(turn: &mut Turn, effect: &Effect, servers: &[ServerId], outcome: Outcome) {
+    let again = turn.after(turn.wave.plan.policy.observe_every);
     let Phase::Preflight {
         looked_at,
         effect: running,
+        not_before,
     } = &mut turn.wave.phase
     else {
         return;
     };
     *running = None;
+    if let Outcome::Refused(Refusal {
+        kind: RefusalKind::Throttled,
+        ..
+    }) = &outcome
+    {
+        *not_before = again;
+        return;
+    }
     match outcome {
         Outcome::Problems(problems) if problems.is_empty() => {
             *looked_at += u32::try_from(servers.len()).unwrap_or(u32::MAX);

@@ -7,7 +7,7 @@ use super::{cleanup, gates, selection, window};
 use crate::effect::Task;
 use crate::gate::Gate;
 use crate::hold::HoldReason;
-use crate::id::{ApplicationName, EffectId, ServerId};
+use crate::id::{ApplicationName, ServerId};
 use crate::observation::{Answer, StatusChecks};
 use crate::plan::Start;
 use crate::server::{Purpose, Server, Stage, TestInstance};
@@ -26,7 +26,14 @@ pub(super) fn step(turn: &mut Turn) -> bool {
     }
     match turn.wave.phase.clone() {
         Phase::Waiting => waiting(turn),
-        Phase::Preflight { looked_at, effect } => preflight(turn, looked_at, effect),
+        Phase::Preflight {
+            looked_at,
+            effect: None,
+            not_before,
+        } => preflight(turn, looked_at, not_before),
+        Phase::Preflight {
+            effect: Some(_), ..
+        } => {}
         Phase::Testing => testing(turn),
         Phase::AwaitingCutover => awaiting_cutover(turn),
         Phase::CuttingOver => cutting_over(turn),
@@ -68,17 +75,18 @@ fn waiting(turn: &mut Turn) {
         Claims::Held => {
             let max_lag = turn.wave.plan.policy.max_lag;
             let all_ready = || {
-                turn.servers.iter().all(|s| {
-                    turn.seen
-                        .get(&s.id)
-                        .is_some_and(|o| ready_to_test(o, max_lag))
-                })
+                let ready = |s: &Server| {
+                    let seen = turn.seen.get(&s.id);
+                    s.left() || seen.is_some_and(|o| ready_to_test(o, max_lag))
+                };
+                turn.servers.iter().all(ready)
             };
             if turn.wave.plan.start != Start::Replication || all_ready() {
                 turn.wave.started.get_or_insert(turn.now);
                 turn.enter(Phase::Preflight {
                     looked_at: 0,
                     effect: None,
+                    not_before: turn.now,
                 });
                 let text = format!("Now tested: {}.", super::turn::servers(turn.servers.len()));
                 turn.tell(format!("[{}] Wave started", turn.wave.id), text, false);
@@ -123,6 +131,9 @@ fn claim(turn: &mut Turn, claimed: u32, asked: bool, not_before: jiff::Timestamp
     if asked {
         return;
     }
+    if turn.now < not_before {
+        return turn.look_again(not_before);
+    }
     let servers = batch(&turn.servers, claimed, MOST_CLAIMS);
     if servers.is_empty() {
         turn.wave.claims = Claims::Held;
@@ -147,9 +158,9 @@ fn batch(servers: &[Server], from: u32, most: usize) -> Vec<ServerId> {
         .collect()
 }
 
-fn preflight(turn: &mut Turn, looked_at: u32, effect: Option<EffectId>) {
-    if effect.is_some() {
-        return;
+fn preflight(turn: &mut Turn, looked_at: u32, not_before: jiff::Timestamp) {
+    if turn.now < not_before {
+        return turn.look_again(not_before);
     }
     let servers = batch(&turn.servers, looked_at, MOST_PREFLIGHT);
     if servers.is_empty() {
@@ -171,6 +182,7 @@ fn preflight(turn: &mut Turn, looked_at: u32, effect: Option<EffectId>) {
         turn.wave.phase = Phase::Preflight {
             looked_at,
             effect: Some(effect),
+            not_before,
         };
     }
 }

@@ -1,0 +1,347 @@
+//! The checks themselves: each finds what it is there to find.
+
+use std::rc::Rc;
+
+use jiff::SignedDuration;
+use mgn_sim::region::Region;
+use mgn_sim::ssm::SsmConfig;
+use mgn_sim::{Config, InitialState, Machine};
+use serde_json::json;
+use tidegate_domain::effect::Task;
+use tidegate_domain::gate::{Gate, GateState};
+use tidegate_domain::id::{EffectId, ServerId};
+use tidegate_domain::server::{Launch, Passed, Stage};
+use tidegate_domain::wave::Phase;
+use tidegate_ports::claims::Claims;
+use tidegate_ports::mgn::EFFECT_TAG;
+use tidegate_ports::turns::Turns;
+use tidegate_world::cloud::{Cloud, Function};
+use tidegate_world::contract::fixtures::{Draft, all_seen, at, job_id, servers, wave_id};
+use tidegate_world::fakes::run;
+use tidegate_world::faults::Faults;
+use tidegate_world::invariants::{Change, StartedJob, after, at_the_end, before, read, saved};
+use tidegate_world::journal::Journal;
+
+/// A world with one wave of one server, which is ready to be cut over and then to be finalized.
+struct Test {
+    cloud: Rc<Cloud>,
+    draft: Draft,
+    server: ServerId,
+    effect: EffectId,
+}
+
+impl Test {
+    fn new() -> Self {
+        let id = servers("checks", 1)[0].id.clone();
+        let machine = Machine {
+            id: Some(id.to_string()),
+            state: Some(InitialState::ReadyForTest),
+            ..Machine::named("db0000")
+        };
+        let mgn = Config {
+            start: Some(at(0)),
+            inventory: vec![machine],
+            ..Config::default()
+        };
+        let region = Region::new(mgn, SsmConfig::default());
+        let cloud = Cloud::new(at(0), 1, region, Faults::none(), Journal::off());
+        let cloud = cloud.expect("the state machine runs");
+
+        let wave = wave_id("orders");
+        let loaded = run(cloud.table.load(&wave)).expect("a read");
+        let mut draft = Draft::next(&wave, loaded, at(0));
+        draft.servers = servers("checks", 1);
+        draft.servers[0].stage = Stage::Replicating;
+        draft.servers[0].test = Some(passed(1));
+        draft.servers[0].cutover = Some(passed(2));
+        draft.wave.phase = Phase::CuttingOver;
+        for (gate, job) in [(Gate::Cutover, 1), (Gate::Finalize, 2)] {
+            let approved = GateState::Approved {
+                evidence: String::new(),
+                at: at(0),
+                by: Vec::new(),
+                jobs: [(id.clone(), job_id(job))].into(),
+            };
+            draft.wave.gates.insert(gate, approved);
+        }
+        let effect = draft.plan(std::slice::from_ref(&id));
+        run(Turns::save(&cloud.table, &draft.turn())).expect("a turn");
+        run(Claims::claim(&cloud.table, &id, &wave)).expect("a claim");
+        let test = Self {
+            cloud,
+            draft,
+            server: id,
+            effect,
+        };
+        test.started(1, "StartTest");
+        test.started(2, "StartCutover");
+        test.cloud
+            .checks
+            .borrow_mut()
+            .soaking
+            .insert(wave, at(-100_000));
+        let mut seen = all_seen("checks", 1, at(0));
+        for server in seen.values_mut() {
+            server.replication.state = tidegate_domain::observation::ReplicationState::Continuous;
+            server.replication.lag = Some(SignedDuration::ZERO);
+            server.replication.backlog_bytes = 0;
+        }
+        read(&test.cloud, &seen.into_values().collect::<Vec<_>>());
+        test
+    }
+
+    fn started(&self, job: usize, operation: &str) {
+        let started = StartedJob {
+            operation: operation.to_owned(),
+            effect: self.effect.clone(),
+            wave: wave_id("orders"),
+            servers: vec![self.server.clone()],
+        };
+        self.cloud
+            .checks
+            .borrow_mut()
+            .jobs
+            .insert(job_id(job), started);
+    }
+
+    /// Save the wave once more, changed.
+    fn change(&mut self, change: impl FnOnce(&mut Draft)) {
+        let loaded = run(self.cloud.table.load(&wave_id("orders"))).expect("a read");
+        let mut draft = Draft::next(&wave_id("orders"), loaded, at(0));
+        change(&mut draft);
+        run(Turns::save(&self.cloud.table, &draft.turn())).expect("a turn");
+        self.draft = draft;
+    }
+
+    fn call(&self, function: Function, operation: &str) -> Change {
+        let input = match operation {
+            "FinalizeCutover" => json!({"sourceServerID": self.server}),
+            _ => json!({"sourceServerIDs": [self.server], "tags": {EFFECT_TAG: self.effect}}),
+        };
+        Change::new(function, operation, &input)
+    }
+
+    fn cut_over(&self) -> Vec<u8> {
+        before(&self.cloud, &self.call(Function::Launch, "StartCutover"));
+        self.violated()
+    }
+
+    fn violated(&self) -> Vec<u8> {
+        self.cloud
+            .checks
+            .borrow()
+            .violations
+            .iter()
+            .map(|v| v.invariant)
+            .collect()
+    }
+}
+
+fn passed(job: usize) -> Passed {
+    let instance = "i-0000000000000000a"
+        .to_owned()
+        .try_into()
+        .expect("an instance");
+    Passed {
+        launch: Launch {
+            job: job_id(job),
+            instance,
+            requested_at: at(0),
+        },
+        at: at(0),
+        checks: 1,
+    }
+}
+
+#[test]
+fn a_cutover_in_order_is_good() {
+    assert_eq!(Test::new().cut_over(), [0; 0]);
+}
+
+#[test]
+fn a_cutover_without_a_test_of_our_own_is_found() {
+    let mut test = Test::new();
+    test.change(|draft| draft.servers[0].test = None);
+    assert_eq!(test.cut_over(), [7]);
+    let mut test = Test::new();
+    test.change(|draft| draft.servers[0].test = Some(passed(9)));
+    assert_eq!(test.cut_over(), [7]);
+    // A cutover is no test, and one test's approval is not another's.
+    let mut test = Test::new();
+    test.change(|draft| draft.servers[0].test = Some(passed(2)));
+    assert_eq!(test.cut_over(), [7]);
+    let mut test = Test::new();
+    test.started(3, "StartTest");
+    test.change(|draft| draft.servers[0].test = Some(passed(3)));
+    assert_eq!(test.cut_over(), [7]);
+}
+
+#[test]
+fn a_cutover_without_its_gate_is_found() {
+    let mut test = Test::new();
+    test.change(|draft| drop(draft.wave.gates.remove(&Gate::Cutover)));
+    assert_eq!(test.cut_over(), [7]);
+}
+
+#[test]
+fn a_cutover_without_a_fresh_read_of_zero_lag_is_found() {
+    let test = Test::new();
+    test.cloud.runtime.jump(SignedDuration::from_secs(61));
+    assert_eq!(test.cut_over(), [7]);
+    let test = Test::new();
+    test.cloud.checks.borrow_mut().caught_up.clear();
+    assert_eq!(test.cut_over(), [7]);
+}
+
+#[test]
+fn a_cutover_outside_its_window_is_found() {
+    let mut test = Test::new();
+    test.change(|draft| {
+        draft.wave.plan.window = Some(tidegate_domain::plan::Window {
+            opens: at(-20),
+            closes: at(-10),
+            time_zone: "UTC".to_owned(),
+        });
+    });
+    assert_eq!(test.cut_over(), [7]);
+}
+
+#[test]
+fn an_operation_of_another_function_is_found() {
+    let test = Test::new();
+    before(&test.cloud, &test.call(Function::Prepare, "StartTest"));
+    before(
+        &test.cloud,
+        &test.call(Function::Launch, "DeleteSourceServer"),
+    );
+    assert_eq!(test.violated(), [6, 6]);
+}
+
+#[test]
+fn a_server_of_nobody_or_of_another_wave_is_found() {
+    let test = Test::new();
+    run(test.cloud.table.release(&test.server, &wave_id("orders"))).expect("a release");
+    before(&test.cloud, &test.call(Function::Launch, "StartTest"));
+    run(Claims::claim(
+        &test.cloud.table,
+        &test.server,
+        &wave_id("billing"),
+    ))
+    .expect("a claim");
+    before(&test.cloud, &test.call(Function::Launch, "StartTest"));
+    assert_eq!(test.violated(), [2, 2]);
+}
+
+#[test]
+fn an_effect_that_is_done_twice_is_found() {
+    let test = Test::new();
+    for job in ["mgnjob-00000000000000007", "mgnjob-00000000000000008"] {
+        let body = json!({"job": {"jobID": job}});
+        after(
+            &test.cloud,
+            &test.call(Function::Launch, "StartTest"),
+            &body,
+        );
+    }
+    assert_eq!(test.violated(), [4]);
+}
+
+#[test]
+fn a_finalize_before_its_time_is_found() {
+    let finalize = |test: &Test| {
+        before(
+            &test.cloud,
+            &test.call(Function::Finalize, "FinalizeCutover"),
+        );
+        let violations = test.cloud.checks.borrow().violations.clone();
+        violations
+            .first()
+            .map(|violation| violation.text.clone())
+            .unwrap_or_default()
+    };
+    let test = Test::new();
+    assert!(finalize(&test).contains("the wave is CuttingOver"));
+    let mut test = Test::new();
+    test.change(|draft| draft.wave.phase = Phase::Finalizing);
+    assert!(finalize(&test).contains("its last cutover is None"));
+    let mut test = Test::new();
+    test.change(|draft| draft.wave.phase = Phase::Finalizing);
+    test.cloud
+        .checks
+        .borrow_mut()
+        .soaking
+        .insert(wave_id("orders"), at(-10));
+    assert!(finalize(&test).contains("it soaks since"));
+}
+
+#[test]
+fn a_second_writer_is_found() {
+    let mut test = Test::new();
+    test.change(|draft| draft.wave.generation = 5);
+    let loaded = run(test.cloud.table.load(&wave_id("orders"))).expect("a read");
+    let mut stale = Draft::next(&wave_id("orders"), loaded, at(0));
+    stale.wave.generation = 4;
+    saved(&test.cloud, &stale.turn());
+    stale.wave.turn += 1;
+    saved(&test.cloud, &stale.turn());
+    assert_eq!(test.violated(), [2, 2, 2]);
+}
+
+#[test]
+fn a_terminal_wave_that_changes_is_found() {
+    let mut test = Test::new();
+    test.change(|draft| draft.wave.phase = Phase::Completed);
+    before(&test.cloud, &test.call(Function::Launch, "StartTest"));
+    test.change(|draft| draft.wave.phase = Phase::Testing);
+    saved(&test.cloud, &test.draft.turn());
+    assert_eq!(test.violated(), [12, 12]);
+}
+
+#[test]
+fn a_gate_that_nobody_approved_is_found() {
+    let mut test = Test::new();
+    test.change(|draft| drop(draft.wave.gates.remove(&Gate::Cutover)));
+    test.change(|draft| {
+        let by = vec!["ops@example.com".to_owned()];
+        let approved = GateState::Approved {
+            evidence: "x".to_owned(),
+            at: at(0),
+            by,
+            jobs: Default::default(),
+        };
+        draft.wave.gates.insert(Gate::Cutover, approved);
+    });
+    saved(&test.cloud, &test.draft.turn());
+    assert_eq!(test.violated(), [9]);
+}
+
+#[test]
+fn what_is_too_large_is_found() {
+    let mut test = Test::new();
+    test.change(|draft| {
+        let effect = draft.plan(&[]);
+        for planned in draft
+            .effects
+            .iter_mut()
+            .filter(|planned| planned.id == effect)
+        {
+            planned.task = Task::RetryReplication {
+                servers: servers("many", 26).into_iter().map(|s| s.id).collect(),
+            };
+        }
+    });
+    saved(&test.cloud, &test.draft.turn());
+    assert_eq!(test.violated(), [11]);
+}
+
+#[test]
+fn an_audit_chain_that_was_altered_is_found() {
+    let mut test = Test::new();
+    test.change(|draft| draft.record("something"));
+    at_the_end(&test.cloud);
+    assert_eq!(test.violated(), [0; 0]);
+    test.change(|draft| draft.wave.audit.hash = "0".repeat(64));
+    saved(&test.cloud, &test.draft.turn());
+    at_the_end(&test.cloud);
+    assert_eq!(test.violated(), [2, 2]);
+}
