@@ -26,15 +26,13 @@ async fn main() -> Result<(), lambda_runtime::Error> {
 
     let config = clients::load().await;
     let store = DynamoStore::new(clients::dynamo(&config), &table, &account, &region);
-    let executions = SfnExecutions::new(&config, &state_machine);
-    let signer = KmsSigner::new(&config, &key);
     let ports = Ports {
         waves: &store,
         inbox: &store,
         drivers: &store,
         owners: &store,
-        executions: &executions,
-        signer: &signer,
+        executions: &SfnExecutions::new(&config, &state_machine),
+        signer: &KmsSigner::new(&config, &key),
         clock: &SystemClock,
     };
     lambda::run(async |request, _until| Ok(console::handle(request, &ports, lease).await)).await

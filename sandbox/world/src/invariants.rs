@@ -8,11 +8,13 @@
 //! | `launches` | 7 no cutover and no finalize before its time |
 //! | `gates` | 9 a decision counts once |
 //! | `bounds` | 11 everything is bounded |
+//! | `aftermath` | 10 and 12: what is left when every wave has ended |
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use jiff::Timestamp;
+use mgn_sim::{ApiError, Reply};
 use serde_json::Value;
 use tidegate_domain::id::{EffectId, JobId, ServerId, WaveId};
 use tidegate_domain::observation::ServerSeen;
@@ -23,13 +25,14 @@ use tidegate_ports::turns::Turn;
 use crate::cloud::{Cloud, Function};
 use crate::coverage::Coverage;
 
+mod aftermath;
 mod bounds;
 mod calls;
 mod gates;
 mod launches;
 mod writers;
 
-pub use writers::at_the_end;
+pub use aftermath::at_the_end;
 
 /// What was found so far, and what is remembered to find more.
 #[derive(Debug, Default)]
@@ -167,6 +170,11 @@ pub fn read(cloud: &Cloud, seen: &[ServerSeen]) {
 pub fn before(cloud: &Cloud, change: &Change) {
     calls::before(cloud, change);
     launches::before(cloud, change);
+}
+
+/// After a call was answered, well or not.
+pub fn answered(cloud: &Cloud, change: &Change, reply: &Result<Reply, ApiError>) {
+    calls::answered(cloud, change, reply);
 }
 
 /// After a call that changed something.

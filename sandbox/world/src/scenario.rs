@@ -57,6 +57,7 @@ pub fn scenario(seed: u64, size: Size) -> Scenario {
     let mut random = Random::new(seed, 2);
     let faults = Faults::drawn(&mut random);
     let waves = match (size, random.between(1, 20)) {
+        (Size::Large, 16..) => 2,
         (Size::Large, _) | (Size::Small, 1..=15) => 1,
         (Size::Small, 16..=19) => 2,
         (Size::Small, _) => 3,

@@ -132,7 +132,7 @@ pub fn simulate(seed: u64, size: Size, journal: Journal) -> anyhow::Result<Repor
     let lasted = cloud.now().duration_since(START);
     if ended {
         run.on(cloud.now() + AFTERMATH);
-        at_the_end(&cloud);
+        at_the_end(&cloud, mends);
     }
     Ok(run.report(seed, ended, lasted))
 }

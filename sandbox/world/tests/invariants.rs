@@ -338,10 +338,10 @@ fn what_is_too_large_is_found() {
 fn an_audit_chain_that_was_altered_is_found() {
     let mut test = Test::new();
     test.change(|draft| draft.record("something"));
-    at_the_end(&test.cloud);
+    at_the_end(&test.cloud, false);
     assert_eq!(test.violated(), [0; 0]);
     test.change(|draft| draft.wave.audit.hash = "0".repeat(64));
     saved(&test.cloud, &test.draft.turn());
-    at_the_end(&test.cloud);
+    at_the_end(&test.cloud, false);
     assert_eq!(test.violated(), [2, 2]);
 }

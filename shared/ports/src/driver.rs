@@ -93,18 +93,27 @@ pub trait Drivers {
 }
 
 /// Count a wake and wake the execution that sleeps. A token that is worth nothing any more is no
-/// error: the count is what makes the driver look again.
+/// error: its driver is awake by itself, or it died asleep; then `sweep` starts another one.
 pub async fn wake(
     drivers: &impl Drivers,
     executions: &impl Executions,
     wave: &WaveId,
 ) -> Result<(), StoreError> {
-    if let Some(parked) = drivers.count_wake(wave).await?
-        && let Err(error) = executions.wake(&parked.token).await
-    {
-        tracing::info!(wave = %wave, %error, "the driver was not asleep");
+    let Some(parked) = drivers.count_wake(wave).await? else {
+        return Ok(());
+    };
+    match executions.wake(&parked.token).await {
+        Ok(()) => Ok(()),
+        Err(CallError::Refused(refusal)) => {
+            tracing::info!(%wave, reason = refusal.message, "nobody sleeps with this token");
+            // Due since ever: at once. A driver that is awake moves that ahead.
+            drivers.unpark(wave, &parked, Timestamp::UNIX_EPOCH).await
+        }
+        Err(error @ CallError::Unknown(_)) => {
+            tracing::warn!(%wave, %error, "the driver may still sleep");
+            Ok(())
+        }
     }
-    Ok(())
 }
 
 /// Start a driver of the next generation, if none was started since `driver` was read. Gives

@@ -266,5 +266,10 @@ impl Host for Driver {
         if let Some(execution) = self.cloud.executions.borrow_mut().get_mut(&self.name) {
             state.clone_into(&mut execution.state);
         }
+        covered(&self.cloud, format!("state {state}"));
+        let odds = self.cloud.faults.borrow().execution_stopped / 30.0;
+        if self.cloud.random.borrow_mut().chance(odds) {
+            stop(&self.cloud, &self.name);
+        }
     }
 }

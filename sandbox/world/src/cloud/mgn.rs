@@ -77,6 +77,7 @@ impl Invocation {
             .as_ref()
             .map_or_else(ToString::to_string, |_| "accepted".to_owned());
         cloud.note(|| format!("{}#{} {change}: {shown}", self.function.name(), self.number));
+        invariants::answered(cloud, &change, &reply);
         let code = reply
             .as_ref()
             .map_or_else(|error| error.code, |_| "accepted");

@@ -1,7 +1,7 @@
 //! Invariant 4: an effect starts one job, sends one command. Invariant 6: each operation belongs
 //! to one function. Invariant 8: never more than MGN's limits.
 
-use mgn_sim::JobStatus;
+use mgn_sim::{ApiError, JobStatus, Reply};
 use serde_json::Value;
 use tidegate_domain::id::{EffectId, JobId, WaveId};
 use tidegate_domain::slots::{MOST_JOBS, MOST_SERVERS_IN_JOBS};
@@ -61,6 +61,20 @@ pub(super) fn before(cloud: &Cloud, change: &Change) {
             }
             (Some(_), _) => {}
         }
+    }
+}
+
+/// A quota is exceeded only by others, whose jobs may begin between our look and our call.
+pub(super) fn answered(cloud: &Cloud, change: &Change, reply: &Result<Reply, ApiError>) {
+    let Err(error) = reply else {
+        return;
+    };
+    let region = cloud.region.borrow();
+    let ours = |job: &mgn_sim::Job| job.tags.contains_key(EFFECT_TAG);
+    let alone = region.mgn.jobs().values().all(ours);
+    drop(region);
+    if error.status == 402 && alone {
+        violated(cloud, 8, format!("{change}: {error}"));
     }
 }
 

@@ -173,13 +173,21 @@ fn finalize(cloud: &Cloud, wave: &Wave, server: &Server) -> Result<(), String> {
 
 pub(super) fn saved(cloud: &Cloud, turn: &Turn<'_>) {
     let wave = turn.wave;
-    if let Phase::Soaking { .. } = wave.phase {
-        let at = wave.phase_since;
-        cloud
-            .checks
-            .borrow_mut()
-            .soaking
-            .insert(wave.id.clone(), at);
+    let (id, since) = (wave.id.clone(), wave.phase_since);
+    match wave.phase {
+        Phase::Soaking { .. } => drop(cloud.checks.borrow_mut().soaking.insert(id, since)),
+        // A soak of no length is over before it is seen.
+        Phase::AwaitingFinalize | Phase::Finalizing => {
+            cloud.checks.borrow_mut().soaking.entry(id).or_insert(since);
+        }
+        Phase::Waiting
+        | Phase::Preflight { .. }
+        | Phase::Testing
+        | Phase::AwaitingCutover
+        | Phase::CuttingOver
+        | Phase::Completed
+        | Phase::Aborting
+        | Phase::Aborted => drop(cloud.checks.borrow_mut().soaking.remove(&id)),
     }
     let held = |wave: &Wave| wave.hold.is_some();
     if !held(wave) || !turn.loaded.wave.as_ref().is_some_and(held) {

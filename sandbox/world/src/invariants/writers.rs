@@ -1,8 +1,7 @@
 //! Invariant 2: one writer, whose generations and turns only rise and whose audit chain verifies.
 //! Invariant 12: terminal means terminal, and a hold names what releases it.
 
-use tidegate_domain::audit::{self, AuditRecord};
-use tidegate_domain::id::WaveId;
+use tidegate_domain::message::{Body, Message};
 use tidegate_domain::wave::Wave;
 use tidegate_ports::turns::Turn;
 
@@ -13,6 +12,7 @@ pub(super) fn saved(cloud: &Cloud, turn: &Turn<'_>) {
     let wave = turn.wave;
     if let Some(before) = &turn.loaded.wave {
         rises(cloud, before, wave);
+        released(cloud, before, turn);
     } else if wave.turn != 1 {
         violated(
             cloud,
@@ -80,42 +80,28 @@ fn rises(cloud: &Cloud, before: &Wave, after: &Wave) {
     }
 }
 
-/// When everything has come to rest: the whole chain of each wave, and nothing left behind.
-pub fn at_the_end(cloud: &Cloud) {
-    type Stored = (WaveId, Wave, Vec<AuditRecord>, usize);
-    let waves: Vec<Stored> = cloud.table.inspect(|tables| {
-        let stored = tables.waves.iter().map(|(id, stored)| {
-            let owned = tables.owners.values().filter(|owner| *owner == id).count();
-            let audit = stored.audit.values().cloned().collect();
-            (id.clone(), stored.wave.clone(), audit, owned)
-        });
-        stored.collect()
-    });
-    for (id, wave, records, owned) in waves {
-        if let Err(text) = audit::verify(&records, &wave.audit) {
-            violated(cloud, 2, format!("{id}: {text}"));
-        }
-        if wave.phase.terminal() && owned > 0 {
-            violated(cloud, 2, format!("{id} has ended and owns {owned} servers"));
-        }
+/// A hold goes only when a person releases it: by naming it, or by a skip, a new plan, an abort.
+fn released(cloud: &Cloud, before: &Wave, turn: &Turn<'_>) {
+    let Some(hold) = &before.hold else {
+        return;
+    };
+    if turn.wave.hold.as_ref().is_some_and(|now| now.id == hold.id) {
+        return;
     }
-    let reserved = cloud.table.inspect(|tables| {
-        let live = |wave: &WaveId| {
-            tables
-                .waves
-                .get(wave)
-                .is_some_and(|stored| !stored.wave.phase.terminal())
-        };
-        let reservations = tables.slots.reservations.values();
-        reservations
-            .filter(|r| !live(&r.wave) && r.expires > cloud.now())
-            .count()
-    });
-    if reserved > 0 {
-        violated(
-            cloud,
-            8,
-            format!("{reserved} reservations of waves that have ended"),
+    let releases = |message: &Message| match &message.body {
+        Body::Resume { hold: named } => *named == hold.id,
+        Body::Abort | Body::Skip { .. } | Body::Apply(_) => true,
+        Body::Start | Body::Hold { .. } | Body::Decide { .. } => false,
+    };
+    let inbox = &turn.loaded.inbox;
+    let mut drained = inbox
+        .iter()
+        .filter(|message| turn.drained.contains(&message.id));
+    if !drained.any(releases) {
+        let text = format!(
+            "{}: hold {} went and nobody released it",
+            before.id, hold.id.0
         );
+        violated(cloud, 2, text);
     }
 }

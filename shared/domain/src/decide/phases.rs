@@ -8,7 +8,7 @@ use crate::effect::Task;
 use crate::gate::Gate;
 use crate::hold::HoldReason;
 use crate::id::{ApplicationName, ServerId};
-use crate::observation::{Answer, StatusChecks};
+use crate::observation::{Answer, StatusChecks, WaveSeen};
 use crate::plan::Start;
 use crate::server::{Purpose, Server, Stage, TestInstance};
 use crate::wave::{Claims, Phase};
@@ -98,9 +98,20 @@ fn waiting(turn: &mut Turn) {
     }
 }
 
+/// Whether a round listed the servers that the selectors pick: `interest` asks for that only once
+/// the wave is to start.
+fn listed(turn: &Turn, round: &WaveSeen) -> bool {
+    let told = || turn.wave.started.is_some_and(|started| round.at > started);
+    match &turn.wave.plan.start {
+        Start::Replication => true,
+        Start::Schedule(at) => round.at >= *at || told(),
+        Start::Manual => told(),
+    }
+}
+
 /// Freeze the wave's servers, from a round of observations that listed the account's.
 fn select(turn: &mut Turn) {
-    let Some(round) = turn.round.clone() else {
+    let Some(round) = turn.round.clone().filter(|round| listed(turn, round)) else {
         return turn.look_again_soon();
     };
     match round.mgn {
