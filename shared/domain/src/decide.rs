@@ -271,6 +271,14 @@ fn advance(turn: &mut Turn) {
 
 /// What the driver does next, and the decision as a whole.
 fn finish(mut turn: Turn) -> Decision {
+    // What has just begun a stage is looked at again soon, whatever else is waited for.
+    if turn
+        .servers
+        .iter()
+        .any(|s| s.since == turn.now && !s.at_rest())
+    {
+        turn.look_again_soon();
+    }
     let hand_out = hand_out(&mut turn);
     turn.wave.history += TURN_EVENTS
         + EFFECT_EVENTS * u32::try_from(hand_out.len()).unwrap_or(u32::MAX / EFFECT_EVENTS);
