@@ -119,11 +119,11 @@ class Wave:
         return self.until(there, seconds)
 
     def until_ended(self, seconds: float = SECONDS) -> dict:
-        """Until it has ended; fails at once if it is held."""
+        """Until it has ended and its driver has told people so; fails at once if it is held."""
 
         def ended(seen: dict) -> bool:
             assert not seen["held"], f"held: {json.dumps(seen['hold'], indent=2)}"
-            return seen["ended"]
+            return seen["ended"] and not self.drivers()
 
         return self.until(ended, seconds)
 
