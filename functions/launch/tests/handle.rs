@@ -5,7 +5,7 @@ use tidegate_domain::id::{JobId, ServerId};
 use tidegate_domain::observation::LifeCycle;
 use tidegate_ports::act::Response;
 use tidegate_ports::error::{HandlerError, ReadError};
-use tidegate_world::contract::fixtures::{job_id, server_id};
+use tidegate_world::contract::fixtures::{at, job_id, server_id};
 use tidegate_world::fakes::{FakeMgn, Fate, FixedClock, Planned, run};
 
 fn servers() -> Vec<ServerId> {
@@ -208,6 +208,24 @@ fn a_cutover_of_a_server_that_lags_again_is_refused_by_our_own_guard() {
         refusal.message
     );
     assert!(test.mgn.calls().is_empty());
+}
+
+#[test]
+fn a_cutover_that_would_end_after_its_window_is_refused_by_our_own_guard() {
+    let test = Test::new(Task::StartCutover {
+        servers: servers(),
+        not_after: Some(at(30)),
+    });
+    test.mgn.script.next(&[Fate::Fails]);
+    test.launch().expect_err("nobody knows");
+    // The driver dies; whoever takes the effect over is too late.
+    test.take_over();
+    test.launch().expect("it is answered");
+    assert!(matches!(
+        test.answered(),
+        Some(Outcome::Refused(refusal)) if refusal.kind == RefusalKind::Guard
+    ));
+    assert_eq!(test.mgn.calls().len(), 1);
 }
 
 #[test]

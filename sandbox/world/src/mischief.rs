@@ -71,11 +71,17 @@ fn meddling(cloud: &Rc<Cloud>) {
             return;
         };
         let state = |state: &str| json!({"sourceServerID": id, "lifeCycle": {"state": state}});
-        let (operation, input) = match random.between(1, 5) {
-            1 => ("StartTest", json!({"sourceServerIDs": [id]})),
-            2 => ("TerminateTargetInstances", json!({"sourceServerIDs": [id]})),
-            3 => ("ChangeServerLifeCycleState", state("READY_FOR_TEST")),
-            4 => ("ChangeServerLifeCycleState", state("READY_FOR_CUTOVER")),
+        let one = json!({"sourceServerID": id});
+        let (operation, input) = match random.between(1, 20) {
+            1..=4 => ("StartTest", json!({"sourceServerIDs": [id]})),
+            5..=7 => ("TerminateTargetInstances", json!({"sourceServerIDs": [id]})),
+            8..=10 => ("ChangeServerLifeCycleState", state("READY_FOR_TEST")),
+            11..=13 => ("ChangeServerLifeCycleState", state("READY_FOR_CUTOVER")),
+            14 => ("StartCutover", json!({"sourceServerIDs": [id]})),
+            15 => ("FinalizeCutover", one),
+            16 => ("DisconnectFromService", one),
+            17 => ("DeleteSourceServer", one),
+            18 => ("StopReplication", one),
             _ => {
                 let launched = region
                     .mgn

@@ -305,16 +305,10 @@ fn plan(random: &mut Random, number: u64, servers: u64) -> (Plan, Vec<Machine>) 
                 .collect(),
         });
     }
+    let start = start(random);
     let plan = Plan {
         wave,
-        start: match random.between(1, 4) {
-            1 | 2 => Start::Replication,
-            3 => {
-                let wait = SignedDuration::from_secs(random_seconds(random, 0, 3_600));
-                Start::Schedule(START + wait)
-            }
-            _ => Start::Manual,
-        },
+        start,
         window: random.chance(0.5).then(|| {
             let opens = START + SignedDuration::from_secs(random_seconds(random, 600, 6 * 3_600));
             let lasts = SignedDuration::from_secs(random_seconds(random, 3_600, 8 * 3_600));
@@ -333,6 +327,19 @@ fn plan(random: &mut Random, number: u64, servers: u64) -> (Plan, Vec<Machine>) 
         applications: made,
     };
     (plan, machines)
+}
+
+/// Some waves wait for days, so that their driver's execution is renewed.
+fn start(random: &mut Random) -> Start {
+    match random.between(1, 100) {
+        1..=50 => Start::Replication,
+        51..=53 => Start::Schedule(START + SignedDuration::from_hours(5 * 24)),
+        54..=75 => {
+            let wait = SignedDuration::from_secs(random_seconds(random, 0, 3_600));
+            Start::Schedule(START + wait)
+        }
+        _ => Start::Manual,
+    }
 }
 
 fn document(name: &str) -> Document {

@@ -10,6 +10,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
+use tidegate_world::coverage::Coverage;
 use tidegate_world::journal::Journal;
 use tidegate_world::scenario::Size;
 use tidegate_world::simulation::simulate;
@@ -24,18 +25,56 @@ fn number(name: &str, default: u64) -> u64 {
         .unwrap_or(default)
 }
 
-/// Every failure among `count` worlds, as far as they are shown.
-fn failures(count: u64, size: Size) -> Vec<String> {
+/// What two thousand worlds must have come across; else they show nothing.
+const COVERED: [&str; 30] = [
+    "launch adopts",
+    "validate adopts",
+    "launch dies before StartTest",
+    "launch dies before StartCutover",
+    "launch dies before answer",
+    "launch meets Lost at StartCutover",
+    "validate meets Lost at SendCommand",
+    "finalize dies before FinalizeCutover",
+    "finalize meets Lost at FinalizeCutover",
+    "advance dies before save",
+    "advance meets Lost at save",
+    "advance times out",
+    "launch times out",
+    "effect cancelled",
+    "execution failed Runtime.ExitError",
+    "execution stopped in Act",
+    "execution stopped in Observe",
+    "execution stopped in Park",
+    "state Renew",
+    "state Doze",
+    "hold BudgetSpent",
+    "hold Denied",
+    "hold Expired",
+    "hold Preflight",
+    "hold Quarantined",
+    "hold Rejected",
+    "hold ServersFailed",
+    "hold Unhealthy",
+    "hold Uninitialized",
+    "hold WindowMissed",
+];
+
+/// Run `count` worlds: the failures as far as they are shown, and what was come across.
+fn worlds(count: u64, size: Size) -> (Vec<String>, Coverage) {
     let first = number("TIDEGATE_FIRST_SEED", 1);
-    let (next, found) = (AtomicU64::new(0), Mutex::new(Vec::new()));
+    let next = AtomicU64::new(0);
+    let found = Mutex::new((Vec::new(), Coverage::default()));
     let work = || {
         loop {
             let index = next.fetch_add(1, Ordering::Relaxed);
-            if index >= count || found.lock().expect("nobody panics with it").len() >= SHOWN {
+            if index >= count || found.lock().expect("nobody panics with it").0.len() >= SHOWN {
                 return;
             }
-            if let Err(text) = run(first + index, size) {
-                found.lock().expect("nobody panics with it").push(text);
+            let result = run(first + index, size);
+            let mut found = found.lock().expect("nobody panics with it");
+            match result {
+                Ok(coverage) => found.1.add(&coverage),
+                Err(text) => found.0.push(text),
             }
         }
     };
@@ -48,9 +87,9 @@ fn failures(count: u64, size: Size) -> Vec<String> {
     found.into_inner().expect("nobody panics with it")
 }
 
-fn run(seed: u64, size: Size) -> Result<(), String> {
+fn run(seed: u64, size: Size) -> Result<Coverage, String> {
     match catch_unwind(AssertUnwindSafe(|| simulate(seed, size, Journal::off()))) {
-        Ok(Ok(report)) if report.good() => Ok(()),
+        Ok(Ok(report)) if report.good() => Ok(report.coverage),
         Ok(Ok(report)) => Err(report.to_string()),
         Ok(Err(error)) => Err(format!("seed {seed}: {error:#}")),
         Err(_) => Err(format!("seed {seed} panicked")),
@@ -59,13 +98,21 @@ fn run(seed: u64, size: Size) -> Result<(), String> {
 
 #[test]
 fn every_wave_ends_and_the_invariants_hold_in_two_thousand_worlds() {
-    let failures = failures(number("TIDEGATE_WORLDS", 2_000), Size::Small);
+    let count = number("TIDEGATE_WORLDS", 2_000);
+    let (failures, coverage) = worlds(count, Size::Small);
     assert!(failures.is_empty(), "\n{}", failures.join("\n"));
+    if count >= 2_000 {
+        let missed: Vec<&str> = COVERED
+            .into_iter()
+            .filter(|what| coverage.of(what) == 0)
+            .collect();
+        assert!(missed.is_empty(), "never came up: {missed:?}");
+    }
 }
 
 #[test]
 fn every_wave_of_200_servers_ends_and_the_invariants_hold() {
-    let failures = failures(number("TIDEGATE_LARGE_WORLDS", 6), Size::Large);
+    let (failures, _) = worlds(number("TIDEGATE_LARGE_WORLDS", 6), Size::Large);
     assert!(failures.is_empty(), "\n{}", failures.join("\n"));
 }
 

@@ -30,14 +30,17 @@ pub struct Server {
     pub cutovers: u32,
     /// The test that passed, launched by our own job.
     pub test: Option<Passed>,
-    /// The test instance that still runs, as far as we know.
-    pub test_instance: Option<InstanceId>,
+    /// What our latest launch made, while it runs as far as we know.
+    pub instance: Option<InstanceId>,
     /// When its source was quiesced, while it is.
     pub quiesced_at: Option<Timestamp>,
     /// The cutover that passed.
     pub cutover: Option<Passed>,
     /// How long the application was down on this server: from the quiesce to the passed cutover.
     pub downtime: Option<SignedDuration>,
+    /// Whether a launch of ours was started and its life cycle was not set back to READY_FOR_TEST
+    /// since.
+    pub launched: bool,
     /// Whether a cutover job of ours was started and its life cycle was not set back since.
     pub cutting_over: bool,
     /// Whether its attempts were used up: it counts against the failure budget.
@@ -160,7 +163,7 @@ pub enum Stage {
         /// What comes after.
         then: Then,
     },
-    /// The test instance is terminated because the server leaves the wave.
+    /// The instance is terminated because the server leaves the wave.
     Terminating {
         /// How far.
         step: JobStep,
@@ -287,8 +290,6 @@ pub enum Then {
     Settle,
     /// Be as before the cutover was begun.
     Tested,
-    /// Terminate the test instance, then end.
-    Terminate(End),
     /// Clean up what is left, then end.
     CleanUp(End),
 }

@@ -1,5 +1,5 @@
-//! The way back of one server: the source is started again, the life cycle set back, the test
-//! instance terminated, in this order; then the server ends.
+//! The way back of one server: the source is started again, the life cycle set back, the instance
+//! terminated, in this order; then the server ends.
 
 use super::turn::Turn;
 use crate::effect::LifeCycleTarget;
@@ -29,15 +29,23 @@ pub(super) fn clean_up(turn: &Turn, server: &Server, end: End) -> Stage {
     }
     let leaves = match end {
         End::Skipped { .. } | End::Aborted { .. } => true,
-        // The test instance of a failed server is kept for those who look for the reason.
+        // The instance of a failed server is kept for those who look for the reason.
         End::Failed { .. } => false,
     };
-    if leaves && server.test_instance.is_some() && server.cutover.is_none() {
-        return Stage::Returning {
-            to: LifeCycleTarget::ReadyForTest,
-            call: CallStep::Due { not_before: due },
-            then: Then::Terminate(end),
-        };
+    if leaves && server.cutover.is_none() {
+        if server.launched {
+            return Stage::Returning {
+                to: LifeCycleTarget::ReadyForTest,
+                call: CallStep::Due { not_before: due },
+                then: Then::CleanUp(end),
+            };
+        }
+        if server.instance.is_some() {
+            return Stage::Terminating {
+                step: JobStep::Due { not_before: due },
+                then: Then::CleanUp(end),
+            };
+        }
     }
     Stage::Ended { end }
 }
@@ -54,12 +62,6 @@ pub(super) fn go_on(turn: &Turn, server: &Server, then: Then) -> Stage {
         Then::Settle => Stage::Settling { since: turn.now },
         Then::Tested => Stage::Tested {
             instance: TestInstance::Gone,
-        },
-        Then::Terminate(end) => Stage::Terminating {
-            step: JobStep::Due {
-                not_before: turn.now,
-            },
-            then: Then::CleanUp(end),
         },
         Then::CleanUp(end) => clean_up(turn, server, end),
     }
@@ -219,14 +221,14 @@ pub(super) fn abort(turn: &Turn, server: &mut Server) {
                 call: call.clone(),
                 then: Then::CleanUp(end),
             },
-            Then::Terminate(_) | Then::CleanUp(_) => return,
+            Then::CleanUp(_) => return,
         },
         Stage::Restarting { run, then } => match then {
             Then::Launch(_) | Then::Settle | Then::Tested => Stage::Restarting {
                 run: run.clone(),
                 then: Then::CleanUp(end),
             },
-            Then::Terminate(_) | Then::CleanUp(_) => return,
+            Then::CleanUp(_) => return,
         },
         Stage::Terminating { .. } => return,
         Stage::CutOver { .. }

@@ -58,7 +58,7 @@ pub(super) fn follow(turn: &mut Turn, server: &mut Server) {
             then,
         } => {
             if terminated(turn, server, &job, since) {
-                server.test_instance = None;
+                server.instance = None;
                 server.stage = go_on(turn, server, then);
             }
         }
@@ -67,12 +67,18 @@ pub(super) fn follow(turn: &mut Turn, server: &mut Server) {
         }
         | Stage::Finalizing {
             call: CallStep::Due { not_before },
-        }
-        | Stage::Terminating {
+        } => turn.look_again(not_before),
+        Stage::Terminating {
             step: JobStep::Due { not_before },
-            ..
+            then,
         } => {
-            turn.look_again(not_before);
+            let seen = turn.fresh(server).and_then(|s| s.instance.as_ref());
+            if seen.is_some_and(|i| i.gone && Some(&i.id) == server.instance.as_ref()) {
+                server.instance = None;
+                server.stage = go_on(turn, server, then);
+            } else {
+                turn.look_again(not_before);
+            }
         }
         // Their effects are followed by `outcomes`; the rest is at rest.
         Stage::Launching {
@@ -178,9 +184,7 @@ fn launching(
     }
     match (seen.launch, seen.instance) {
         (LaunchStatus::Launched, Some(instance)) => {
-            if purpose == Purpose::Test {
-                server.test_instance = Some(instance.clone());
-            }
+            server.instance = Some(instance.clone());
             if seen.previous_snapshot {
                 // The source did not answer when the snapshot was made: what runs is old.
                 return launch_failed(
@@ -472,7 +476,7 @@ fn tested(turn: &mut Turn, server: &mut Server, instance: TestInstance) {
     if let TestInstance::Terminating(JobStep::Running { job, since }) = &instance
         && terminated(turn, server, job, *since)
     {
-        server.test_instance = None;
+        server.instance = None;
         server.stage = Stage::Tested {
             instance: TestInstance::Gone,
         };
@@ -541,6 +545,23 @@ fn returning(
     let Some(seen) = turn.fresh(server) else {
         return turn.look_again_soon();
     };
+    if let Some(job) = seen.job.clone() {
+        match job.launch {
+            // A launch that was given up as overdue may still come to something.
+            LaunchStatus::Pending | LaunchStatus::InProgress | LaunchStatus::Unknown
+                if !job.completed
+                    && turn.now < later(server.since, turn.wave.plan.policy.launch_timeout) =>
+            {
+                return turn.look_again_soon();
+            }
+            LaunchStatus::Launched => server.instance = job.instance,
+            LaunchStatus::Pending
+            | LaunchStatus::InProgress
+            | LaunchStatus::Unknown
+            | LaunchStatus::Failed
+            | LaunchStatus::Terminated => {}
+        }
+    }
     let needed = match (to, seen.life_cycle) {
         (LifeCycleTarget::ReadyForTest, LifeCycle::Testing | LifeCycle::ReadyForCutover) => true,
         (LifeCycleTarget::ReadyForCutover, LifeCycle::CuttingOver) => true,
@@ -553,8 +574,9 @@ fn returning(
 
 /// The life cycle was set back, or was there already.
 pub(super) fn returned(turn: &mut Turn, server: &mut Server, to: LifeCycleTarget, then: Then) {
-    if to == LifeCycleTarget::ReadyForCutover {
-        server.cutting_over = false;
+    match to {
+        LifeCycleTarget::ReadyForTest => server.launched = false,
+        LifeCycleTarget::ReadyForCutover => server.cutting_over = false,
     }
     server.refusals = 0;
     server.stage = go_on(turn, server, then);

@@ -52,16 +52,23 @@ pub fn interest(
                 .push(server.id.clone());
         }
         let instance = match &server.stage {
-            Stage::Checking { launch, .. } | Stage::Validating { launch, .. } => Some(launch),
+            Stage::Checking { launch, .. } | Stage::Validating { launch, .. } => {
+                Some(&launch.instance)
+            }
+            // Whether somebody, or the job that failed, removed it already.
+            Stage::Terminating {
+                step: JobStep::Due { .. },
+                ..
+            } => server.instance.as_ref(),
             Stage::CutOver { .. } if matches!(wave.phase, Phase::Soaking { until } if until <= now) => {
-                server.cutover.as_ref().map(|c| &c.launch)
+                server.cutover.as_ref().map(|c| &c.launch.instance)
             }
             _ => None,
         };
-        if let Some(launch) = instance {
+        if let Some(instance) = instance {
             interest
                 .instances
-                .insert(server.id.clone(), launch.instance.clone());
+                .insert(server.id.clone(), instance.clone());
         }
         if let Some(Run {
             step: RunStep::Running { command, .. },
@@ -110,7 +117,11 @@ fn worth_reading(wave: &Wave, server: &Server, known: Option<&ServerSeen>, now: 
             ..
         }
         | Stage::Checking { .. }
-        | Stage::Returning { .. } => true,
+        | Stage::Returning { .. }
+        | Stage::Terminating {
+            step: JobStep::Due { .. },
+            ..
+        } => true,
         Stage::CutOver { .. } => {
             old || matches!(wave.phase, Phase::Soaking { until } if until <= now)
         }

@@ -11,7 +11,7 @@ use super::{follow, launches, wants};
 use crate::effect::{Effect, EffectStatus, LifeCycleTarget, Outcome, Refusal, RefusalKind, Task};
 use crate::hold::HoldReason;
 use crate::id::{EffectId, JobId, ServerId};
-use crate::server::{CallStep, JobStep, Purpose, RunStep, Server, Stage, TestInstance};
+use crate::server::{CallStep, JobStep, Purpose, RunStep, Server, Stage, TestInstance, Then};
 use crate::wave::{Claims, Phase};
 
 /// How old a decision to cut over or to finalize may grow before somebody begins it.
@@ -308,15 +308,15 @@ fn started(server: &mut Server, job: &JobId) {
         } => {
             server.tests += 1;
             server.test = None;
+            server.launched = true;
         }
         Stage::Launching {
             purpose: Purpose::Cutover,
             ..
         } => {
             server.cutovers += 1;
+            server.launched = true;
             server.cutting_over = true;
-            // StartCutover removes the test instance itself.
-            server.test_instance = None;
         }
         _ => {}
     }
@@ -591,7 +591,7 @@ fn give_up_refused(turn: &mut Turn, server: &mut Server, task: &Task, message: &
                 "TerminationRefused",
                 format!("{}: {message}", server.hostname),
             );
-            server.test_instance = None;
+            server.instance = None;
             server.stage = Stage::Tested {
                 instance: TestInstance::Gone,
             };
@@ -601,8 +601,17 @@ fn give_up_refused(turn: &mut Turn, server: &mut Server, task: &Task, message: &
                 "TerminationRefused",
                 format!("{}: {message}", server.hostname),
             );
-            server.test_instance = None;
+            server.instance = None;
             server.stage = super::cleanup::go_on(turn, server, then);
+        }
+        // A server that leaves is left as it is if MGN never lets it be set back: one whose
+        // replication somebody stopped, say.
+        Stage::Returning { to, then, .. } if matches!(then, Then::CleanUp(_)) => {
+            turn.note(
+                "LifeCycleRefused",
+                format!("{} stays as it is: {message}", server.hostname),
+            );
+            follow::returned(turn, server, to, then);
         }
         _ => turn.hold(HoldReason::Refused {
             task: format!("{} for {}", task.title(), server.hostname),

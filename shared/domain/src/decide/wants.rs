@@ -100,19 +100,22 @@ fn approved(turn: &Turn, server: &Server) -> bool {
     }
 }
 
-/// Whether a server that is due for a launch may have it now. May change its stage instead.
+/// Whether a server that is due for a job may have it now. May change its stage instead.
 pub(super) fn may_launch(turn: &mut Turn, index: usize) -> bool {
     let Some(server) = turn.servers.get(index) else {
         return false;
     };
-    let Stage::Launching { purpose, .. } = server.stage else {
+    if let Stage::Tested { .. } = server.stage {
         return true;
-    };
+    }
     let Some(seen) = turn.fresh(server) else {
         turn.look_again_soon();
         return false;
     };
     let state = seen.life_cycle;
+    let Stage::Launching { purpose, .. } = server.stage else {
+        return true;
+    };
     match purpose {
         Purpose::Test => {
             let instead = match state {
