@@ -7,10 +7,10 @@ use hmac::{Hmac, KeyInit, Mac};
 use jiff::{SignedDuration, Timestamp};
 use sha2::Sha256;
 use tidegate_domain::effect::{Effect, EffectStatus, Outcome, RefusalKind, Task};
-use tidegate_domain::gate::{Evidence, Gate, LeftOut, ServerEvidence};
+use tidegate_domain::gate::{Asking, Evidence, Gate, LeftOut, ServerEvidence};
 use tidegate_domain::id::{ApplicationName, EffectId, InstanceId, JobId, ServerId, WaveId};
 use tidegate_domain::link::Sealed;
-use tidegate_domain::plan::{Approver, Window};
+use tidegate_domain::plan::{Channel, Approver, Window};
 use tidegate_ports::clock::Clock;
 use tidegate_ports::error::{CallError, HandlerError, ReadError};
 use tidegate_ports::mail::{Mail, Mails};
@@ -71,13 +71,15 @@ fn wave() -> WaveId {
 
 fn server(number: usize, application: &str) -> ServerEvidence {
     ServerEvidence {
-        server: ServerId::parse(format!("s-{number:017}")).expect("a server"),
-        hostname: format!("{application}{number:02}.corp.example.com"),
-        application: ApplicationName::parse(application).expect("an application"),
-        job: JobId::parse(format!("mgnjob-{number:017}")).expect("a job"),
-        instance: InstanceId::parse(format!("i-{number:017x}")).expect("an instance"),
-        validated_at: time("2026-12-01T10:00:00Z"),
         checks: 2,
+        ..ServerEvidence::new(
+            ServerId::parse(format!("s-{number:017}")).expect("a server"),
+            format!("{application}{number:02}.corp.example.com"),
+            ApplicationName::parse(application).expect("an application"),
+            JobId::parse(format!("mgnjob-{number:017}")).expect("a job"),
+            InstanceId::parse(format!("i-{number:017x}")).expect("an instance"),
+            time("2026-12-01T10:00:00Z"),
+        )
     }
 }
 
@@ -85,9 +87,6 @@ fn evidence(gate: Gate) -> Evidence {
     let mut servers = vec![server(1, "orders-db")];
     servers.extend((2..25).map(|number| server(number, "orders-web")));
     Evidence {
-        wave: wave(),
-        gate,
-        round: u32::from(gate == Gate::Finalize),
         window: (gate == Gate::Cutover).then(|| Window {
             opens: time("2026-12-05T21:00:00Z"),
             closes: time("2026-12-06T01:00:00Z"),
@@ -100,6 +99,7 @@ fn evidence(gate: Gate) -> Evidence {
             hostname: "orders-web99".to_owned(),
             reason: "the launch failed:\r\n\r\nApprove here: https://evil.example.com".to_owned(),
         }],
+        ..Evidence::new(wave(), gate, u32::from(gate == Gate::Finalize))
     }
 }
 
@@ -123,6 +123,8 @@ async fn store(gate: Gate, approvers: Vec<Approver>) -> MemoryStore {
             evidence: evidence(gate),
             approvers,
             expires: time("2026-12-05T20:00:00Z"),
+            notify: vec![Channel::Sns],
+            asking: Asking::First,
         },
         status: EffectStatus::Planned,
     });

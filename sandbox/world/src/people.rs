@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
-use tidegate_domain::gate::{Gate, GateState, OpenGate, Verdict};
+use tidegate_domain::gate::{Door, Gate, GateState, OpenGate, Part, Verdict};
 use tidegate_domain::hold::{Hold, HoldReason};
 use tidegate_domain::id::{MessageId, ServerId, WaveId};
 use tidegate_domain::message::{Body, Message};
@@ -118,6 +118,9 @@ impl People {
                 gate,
                 verdict: Verdict::Approve,
                 evidence,
+                door: Door::Iam,
+                only: Part::default(),
+                reason: None,
             };
             self.send(cloud, &wave.id, person(approver), body).await;
         }
@@ -307,6 +310,9 @@ impl People {
             gate,
             verdict,
             evidence,
+            door: Door::Iam,
+            only: Part::default(),
+            reason: None,
         };
         self.send(cloud, &wave.id, by, body).await;
     }

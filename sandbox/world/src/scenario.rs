@@ -359,16 +359,12 @@ fn gate(random: &mut Random, automatic: f64) -> GatePlan {
     ];
     let count = usize::try_from(random.between(1, 3)).unwrap_or(1);
     let most = u64::try_from(count).unwrap_or(1);
-    GatePlan {
-        automatic,
-        approvers: if automatic {
-            Vec::new()
-        } else {
-            people.into_iter().take(count).collect()
-        },
-        quorum: u32::try_from(random.between(1, most)).unwrap_or(1),
-        expires: SignedDuration::from_secs(random_seconds(random, 600, 6 * 3_600)),
+    if automatic {
+        return GatePlan::automatic();
     }
+    let quorum = u32::try_from(random.between(1, most)).unwrap_or(1);
+    let expires = SignedDuration::from_secs(random_seconds(random, 600, 6 * 3_600));
+    GatePlan::asking(people.into_iter().take(count).collect(), quorum, expires)
 }
 
 fn policy(random: &mut Random) -> Policy {

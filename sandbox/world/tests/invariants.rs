@@ -10,7 +10,7 @@ use serde_json::json;
 use tidegate_domain::effect::Task;
 use tidegate_domain::gate::{Gate, GateState};
 use tidegate_domain::id::{EffectId, ServerId};
-use tidegate_domain::server::{Launch, Passed, Stage};
+use tidegate_domain::server::{Launch, Passed, Stage, Trial};
 use tidegate_domain::wave::Phase;
 use tidegate_ports::claims::Claims;
 use tidegate_ports::mgn::EFFECT_TAG;
@@ -61,6 +61,8 @@ impl Test {
                 at: at(0),
                 by: Vec::new(),
                 jobs: [(id.clone(), job_id(job))].into(),
+                put_off: Default::default(),
+                question: None,
             };
             draft.wave.gates.insert(gate, approved);
         }
@@ -150,6 +152,7 @@ fn passed(job: usize) -> Passed {
         },
         at: at(0),
         checks: 1,
+        trial: Trial::default(),
     }
 }
 
@@ -308,6 +311,8 @@ fn a_gate_that_nobody_approved_is_found() {
             at: at(0),
             by,
             jobs: Default::default(),
+            put_off: Default::default(),
+            question: None,
         };
         draft.wave.gates.insert(Gate::Cutover, approved);
     });

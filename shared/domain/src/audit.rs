@@ -1,13 +1,23 @@
 //! The audit chain: what happened, who wanted it, on which evidence; each record carries the hash
 //! of the one before.
 //!
-//! **Invariant 2**: written by `advance` alone, one record a turn.
+//! **Invariant 2**: written by `advance` alone, one record a turn. `export` signs each record's hash
+//! ([`Seal`]) and keeps it where `advance` cannot reach; [`Verifier`] holds the three against each
+//! other: the records, the head in the wave, and the seals.
+
+mod seal;
+mod verify;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::id::WaveId;
+use crate::gate::{Gate, Verdict};
+use crate::hold::HoldId;
+use crate::id::{JobId, ServerId, WaveId};
+
+pub use seal::{Seal, Sealed};
+pub use verify::{Finding, Report, Verifier};
 
 /// The end of a chain.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,13 +58,68 @@ pub struct Entry {
     /// The evidence, effect or message that it goes with.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub reference: Option<String>,
+    /// What it is about, for machines.
+    #[serde(skip_serializing_if = "About::is_empty", default)]
+    pub about: About,
+}
+
+/// What an entry is about, so that no machine has to read its sentence.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct About {
+    /// The phase that was entered, by its name.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub phase: Option<String>,
+    /// The gate.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub gate: Option<Gate>,
+    /// What a person decided at it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub verdict: Option<Verdict>,
+    /// The hold.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub hold: Option<HoldId>,
+    /// What a job does: `test`, `cutover` or `termination`.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub purpose: Option<String>,
+    /// The job.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub job: Option<JobId>,
+    /// The servers; at most the 200 of a job.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub servers: Vec<ServerId>,
+}
+
+impl About {
+    /// Whether nothing is known.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// A gate.
+    #[must_use]
+    pub fn gate(gate: Gate) -> Self {
+        Self {
+            gate: Some(gate),
+            ..Self::default()
+        }
+    }
+
+    /// One server.
+    #[must_use]
+    pub fn server(server: &ServerId) -> Self {
+        Self {
+            servers: vec![server.clone()],
+            ..Self::default()
+        }
+    }
 }
 
 impl AuditRecord {
     /// SHA-256 of the record's JSON (fixed order of fields, no maps), in hexadecimal.
     #[must_use]
     pub fn hash(&self) -> String {
-        hex::encode(Sha256::digest(serde_json::to_vec(self).unwrap_or_default()))
+        hash(&serde_json::to_vec(self).unwrap_or_default())
     }
 }
 
@@ -79,6 +144,45 @@ impl AuditHead {
         self.hash = record.hash();
         record
     }
+}
+
+/// A part of a wave's chain, as the console gives it: the records as they are stored, so that
+/// whoever asks can prove them without believing the console.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuditPage {
+    /// What the wave's item says of the chain's end.
+    pub head: AuditHead,
+    /// Records, in the order of their places.
+    pub records: Vec<StoredRecord>,
+    /// The seals of these records, and on the last page of all later ones; empty if not asked for.
+    #[serde(default)]
+    pub seals: Vec<CheckedSeal>,
+    /// After which number the next page begins; None on the last.
+    pub next: Option<u64>,
+}
+
+/// A record as it is stored.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoredRecord {
+    /// The place that it lies at.
+    pub number: u64,
+    /// Its text, JSON, byte for byte; empty if it is not whole.
+    pub body: String,
+}
+
+/// A seal whose code was checked against the key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CheckedSeal {
+    /// The record's number.
+    pub number: u64,
+    /// The hash that it vouches for; None if its code is not Tidegate's.
+    pub hash: Option<String>,
+}
+
+/// The hash of a record as it is stored.
+#[must_use]
+pub fn hash(body: &[u8]) -> String {
+    hex::encode(Sha256::digest(body))
 }
 
 /// Check a whole chain against its head; the error names the first record that is wrong.

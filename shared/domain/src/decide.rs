@@ -5,12 +5,14 @@
 
 mod turn;
 
+mod decisions;
 mod inbox;
 mod outcomes;
 
 mod cleanup;
 mod follow;
 
+mod evidence;
 mod gates;
 mod phases;
 mod selection;
@@ -204,6 +206,7 @@ fn existing_or_begun(
         id: facts.id.clone(),
         plan: *plan,
         applied_by: message.by.clone(),
+        started_by: None,
         phase: Phase::Waiting,
         phase_since: facts.now,
         hold: None,

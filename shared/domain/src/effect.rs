@@ -8,9 +8,9 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::gate::{Evidence, Gate};
+use crate::gate::{Asking, Evidence, Gate};
 use crate::id::{CommandId, EffectId, JobId, NodeId, ServerId, WaveId};
-use crate::plan::{Approver, Document};
+use crate::plan::{Approver, Channel, Document};
 
 /// How long after a claim's deadline nobody else may take the effect over: whoever claimed it is
 /// dead by then, because its function's time-out is the deadline.
@@ -118,6 +118,12 @@ pub enum Task {
         approvers: Vec<Approver>,
         /// Until when they can decide.
         expires: Timestamp,
+        /// By which ways they are asked.
+        #[serde(default)]
+        notify: Vec<Channel>,
+        /// Why they are asked.
+        #[serde(default)]
+        asking: Asking,
     },
     /// FinalizeCutover, server by server, if the server's last cutover is the job that was
     /// validated. At most 25.

@@ -3,14 +3,21 @@
 //! **Invariant 9**: a decision counts once, for the evidence it was shown, by an allowed person,
 //! in time.
 
-use std::collections::BTreeMap;
+mod evidence;
+mod people;
 
-use jiff::{SignedDuration, Timestamp};
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
-use crate::id::{ApplicationName, InstanceId, JobId, ServerId, WaveId};
-use crate::plan::{Approver, GatePlan, Window};
+use crate::id::{ApplicationName, EffectId, JobId, ServerId};
+use crate::plan::Approver;
+
+pub use evidence::{
+    CheckShown, Evidence, LeftOut, ServerEvidence, Summary, Took, Waited, Waived, Warning,
+    WarningKind,
+};
 
 /// Which gate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -22,6 +29,22 @@ pub enum Gate {
     Finalize,
 }
 
+/// How the person behind a decision was proved, the weakest first: a plan can demand a minimum.
+/// (A signed-in session will stand between Slack and IAM.)
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Door {
+    /// A signed link: whoever can read that mailbox, or was sent on what came to it.
+    #[default]
+    Mail,
+    /// A click that Slack signed: whoever is signed in to Slack as that user.
+    Slack,
+    /// An AWS principal, proved by its signature (SigV4).
+    Iam,
+}
+
 /// How a gate stands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -30,14 +53,31 @@ pub enum GateState {
     Open(OpenGate),
     /// Approved by enough people, or by the plan.
     Approved {
-        /// The evidence that was approved.
+        /// The hash of the evidence that was approved.
         evidence: String,
         /// When.
         at: Timestamp,
-        /// By whom; empty when the plan says `automatic`.
+        /// By whom; empty when the plan decided.
         by: Vec<String>,
         /// The job of each server that was approved: another launch needs another approval.
         jobs: BTreeMap<ServerId, JobId>,
+        /// Servers that the gate was asked about and that were not approved: they stay as they
+        /// are, replicating, until a person has the gate asked again.
+        #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+        put_off: BTreeSet<ServerId>,
+        /// What was asked and who approved, until the approval is acted on: until then it can be
+        /// withdrawn, and it lapses when the evidence changes materially.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        question: Option<Box<OpenGate>>,
+    },
+    /// The evidence changed materially; people are being told, then the gate asks again.
+    Lapsed {
+        /// When.
+        at: Timestamp,
+        /// What changed, a sentence each.
+        changes: Vec<String>,
+        /// The effect that tells people.
+        told: Option<EffectId>,
     },
 }
 
@@ -52,6 +92,12 @@ pub struct OpenGate {
     pub expires: Timestamp,
     /// Approvals so far, one for each person.
     pub approvals: Vec<Approval>,
+    /// When the approvers were reminded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reminded: Option<Timestamp>,
+    /// When those were asked to whom the plan escalates: from then on they may decide too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub escalated: Option<Timestamp>,
 }
 
 /// One person's approval.
@@ -61,6 +107,15 @@ pub struct Approval {
     pub by: Approver,
     /// When.
     pub at: Timestamp,
+    /// How the person was proved.
+    #[serde(default)]
+    pub door: Door,
+    /// The servers that were approved; every one if there are none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub only: Vec<ServerId>,
+    /// Why, if the person said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
 }
 
 /// What a person said.
@@ -73,62 +128,51 @@ pub enum Verdict {
     Reject,
 }
 
-/// What an approver is shown, frozen when the gate opens.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Evidence {
-    /// The wave.
-    pub wave: WaveId,
-    /// The gate.
-    pub gate: Gate,
-    /// How often this gate was asked before: a new question is a new evidence.
-    pub round: u32,
-    /// When cutovers may be launched.
-    pub window: Option<Window>,
-    /// How long one application is expected to be down, from the tests' own durations.
-    pub projected_downtime: Option<SignedDuration>,
-    /// Each server that the gate is about.
-    pub servers: Vec<ServerEvidence>,
-    /// Servers that left the wave, and why.
-    pub left_out: Vec<LeftOut>,
+/// The part of a gate's servers that a decision is about.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Part {
+    /// All servers of these applications.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub applications: Vec<ApplicationName>,
+    /// And these servers.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub servers: Vec<ServerId>,
 }
 
-/// One server's evidence.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ServerEvidence {
-    /// Which server.
-    pub server: ServerId,
-    /// Its name for people.
-    pub hostname: String,
-    /// Its application.
-    pub application: ApplicationName,
-    /// The job whose launch was validated.
-    pub job: JobId,
-    /// The instance that was validated.
-    pub instance: InstanceId,
-    /// When its validation passed.
-    pub validated_at: Timestamp,
-    /// How many checks it passed.
-    pub checks: u32,
+/// Why people are asked.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Asking {
+    /// The gate has just opened.
+    #[default]
+    First,
+    /// It expires soon, and they have not decided.
+    Reminder,
+    /// It expires soon, and those who were asked have not decided.
+    Escalation,
 }
 
-/// A server that left the wave.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LeftOut {
-    /// Which server.
-    pub server: ServerId,
-    /// Its name for people.
-    pub hostname: String,
-    /// Why.
-    pub reason: String,
-}
-
-impl Evidence {
-    /// The hash that a decision carries: SHA-256 of the canonical JSON, in hexadecimal. The
-    /// structure has a fixed order of fields and no maps, so its JSON is canonical.
+impl OpenGate {
+    /// A gate that has just been asked.
     #[must_use]
-    pub fn hash(&self) -> String {
-        let json = serde_json::to_vec(self).unwrap_or_default();
-        hex::encode(Sha256::digest(json))
+    pub fn new(evidence: Evidence, opened: Timestamp, expires: Timestamp) -> Self {
+        Self {
+            evidence,
+            opened,
+            expires,
+            approvals: Vec::new(),
+            reminded: None,
+            escalated: None,
+        }
+    }
+}
+
+impl Part {
+    /// Whether it is everything that the gate is about.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.applications.is_empty() && self.servers.is_empty()
     }
 }
 
@@ -159,19 +203,14 @@ impl std::fmt::Display for Gate {
     }
 }
 
-impl GatePlan {
-    /// The approver of this gate that `who` is, if any: an IAM approver ending in `*` stands for
-    /// every principal that begins so.
+impl Door {
+    /// The door for people.
     #[must_use]
-    pub fn approver(&self, who: &Approver) -> Option<&Approver> {
-        self.approvers.iter().find(|allowed| match (allowed, who) {
-            (Approver::Iam(pattern), Approver::Iam(arn)) => match pattern.strip_suffix('*') {
-                Some(start) => arn.starts_with(start),
-                None => pattern == arn,
-            },
-            (Approver::Mail(a), Approver::Mail(b)) => a.eq_ignore_ascii_case(b),
-            (Approver::Slack(a), Approver::Slack(b)) => a == b,
-            (Approver::Iam(_) | Approver::Mail(_) | Approver::Slack(_), _) => false,
-        })
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Mail => "a mail link",
+            Self::Slack => "Slack",
+            Self::Iam => "AWS credentials",
+        }
     }
 }

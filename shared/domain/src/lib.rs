@@ -21,6 +21,8 @@ pub mod slots;
 pub mod decide;
 
 pub mod audit;
+pub mod event;
 pub mod link;
+pub mod refused;
 pub mod view;
 pub mod words;

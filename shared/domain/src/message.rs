@@ -5,7 +5,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::gate::{Gate, Verdict};
+use crate::gate::{Door, Gate, Part, Verdict};
 use crate::hold::HoldId;
 use crate::id::{MessageId, ServerId};
 use crate::plan::{Approver, Plan};
@@ -57,5 +57,38 @@ pub enum Body {
         verdict: Verdict,
         /// The hash of the evidence that was shown.
         evidence: String,
+        /// How the person was proved; the weakest if it is not said.
+        #[serde(default)]
+        door: Door,
+        /// What part of the gate's servers it is about. A rejection is always about the whole.
+        #[serde(default, skip_serializing_if = "Part::is_whole")]
+        only: Part,
+        /// Why, if the person said so.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    },
+    /// Take one's own approval back, while it was not acted on.
+    Withdraw {
+        /// Which gate.
+        gate: Gate,
+        /// The hash of the evidence that was approved.
+        evidence: String,
+        /// How the person was proved.
+        #[serde(default)]
+        door: Door,
+    },
+    /// Let these servers pass although that check fails on them.
+    Waive {
+        /// Which servers.
+        servers: Vec<ServerId>,
+        /// The check's document, as the plan names it.
+        check: String,
+        /// Why; never empty.
+        reason: String,
+    },
+    /// Ask a gate again for the servers that were not approved.
+    Ask {
+        /// Which gate.
+        gate: Gate,
     },
 }

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use crate::gate::Door;
 use crate::id::{ApplicationName, ServerId, WaveId};
 
 mod parse;
@@ -79,6 +80,60 @@ pub struct GatePlan {
     pub quorum: u32,
     /// How long after opening the gate expires.
     pub expires: SignedDuration,
+    /// What becomes of a gate that expires undecided.
+    #[serde(default)]
+    pub on_expiry: OnExpiry,
+    /// How people are asked; at least one way.
+    #[serde(default = "by_mail")]
+    pub notify: Vec<Channel>,
+    /// The weakest proof of a person that is good enough.
+    #[serde(default)]
+    pub minimum: Door,
+    /// How long before the expiry those who have not decided are reminded; shorter than `expires`.
+    #[serde(default)]
+    pub remind: Option<SignedDuration>,
+    /// Whom to ask as well, shortly before the expiry.
+    #[serde(default)]
+    pub escalate: Option<Escalation>,
+    /// Whether whoever started or last changed the wave may approve it.
+    #[serde(default)]
+    pub self_approval: bool,
+    /// Approvers of several identities: each list is one person, who counts once.
+    #[serde(default)]
+    pub people: Vec<Vec<Approver>>,
+}
+
+/// What becomes of a gate that expires undecided. (Rolling back has its place here; it comes with
+/// rollback.)
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnExpiry {
+    /// The wave is held; a `resume` asks again.
+    #[default]
+    Hold,
+    /// As if somebody had rejected it.
+    Reject,
+    /// As if it had been approved; for the finalize gate alone.
+    Proceed,
+}
+
+/// A way to ask people.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Channel {
+    /// A mail through SNS, to each with a link of their own.
+    Sns,
+    /// A message in Slack, with buttons.
+    Slack,
+}
+
+/// Whom to ask as well before a gate expires.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Escalation {
+    /// How long before the expiry; shorter than the gate's `expires`.
+    pub before: SignedDuration,
+    /// Whom; at least one. From then on they may decide as the approvers may.
+    pub to: Vec<Approver>,
 }
 
 /// Somebody who may decide at a gate.
@@ -178,6 +233,39 @@ pub struct Quiesce {
     pub stop: Document,
     /// Starts it again. `Tidegate-StopServices` brings `Tidegate-StartServices` by itself.
     pub start: Option<Document>,
+}
+
+fn by_mail() -> Vec<Channel> {
+    vec![Channel::Sns]
+}
+
+impl GatePlan {
+    /// A gate that approves itself.
+    #[must_use]
+    pub fn automatic() -> Self {
+        Self {
+            automatic: true,
+            ..Self::asking(Vec::new(), 1, SignedDuration::from_hours(7 * 24))
+        }
+    }
+
+    /// A gate that asks so many of these, by mail.
+    #[must_use]
+    pub fn asking(approvers: Vec<Approver>, quorum: u32, expires: SignedDuration) -> Self {
+        Self {
+            automatic: false,
+            approvers,
+            quorum,
+            expires,
+            on_expiry: OnExpiry::Hold,
+            notify: by_mail(),
+            minimum: Door::Mail,
+            remind: None,
+            escalate: None,
+            self_approval: false,
+            people: Vec::new(),
+        }
+    }
 }
 
 impl Plan {

@@ -49,6 +49,51 @@ pub struct Server {
     pub refusals: u32,
     /// Its stall, while its replication stalls.
     pub stall: Option<Stall>,
+    /// What is known so far of the launch that is being validated.
+    #[serde(default)]
+    pub trial: Trial,
+    /// Checks that may fail on it, because a person said so.
+    #[serde(default)]
+    pub waivers: Vec<Waiver>,
+    /// How many of its launches came from a previous snapshot, and were worth nothing.
+    #[serde(default)]
+    pub previous_snapshots: u32,
+}
+
+/// A launch while it is validated, and how it was validated.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Trial {
+    /// When it was seen to be launched.
+    pub launched_at: Option<Timestamp>,
+    /// When EC2's status checks had passed and SSM reached it.
+    pub booted_at: Option<Timestamp>,
+    /// The checks that were run to their end, in order.
+    pub results: Vec<CheckResult>,
+}
+
+/// A check that was run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CheckResult {
+    /// The document.
+    pub document: String,
+    /// The command of its last run.
+    pub command: CommandId,
+    /// Whether it failed and was waived.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub waived: bool,
+}
+
+/// A person's word that a check may fail on a server.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Waiver {
+    /// The check's document.
+    pub check: String,
+    /// Who said so.
+    pub by: String,
+    /// When.
+    pub at: Timestamp,
+    /// Why.
+    pub reason: String,
 }
 
 /// A replication that stalls.
@@ -92,6 +137,9 @@ pub struct Passed {
     pub at: Timestamp,
     /// How many checks it passed.
     pub checks: u32,
+    /// How it was validated.
+    #[serde(default)]
+    pub trial: Trial,
 }
 
 /// Where a server stands.

@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::audit::AuditRecord;
-use crate::gate::{Gate, GateState};
+use crate::gate::{Evidence, Gate, GateState, Summary, Waited, Waived};
 use crate::hold::HoldId;
 use crate::id::{ApplicationName, ServerId, WaveId};
 use crate::observation::ServerSeen;
@@ -83,6 +83,34 @@ pub struct GateView {
     pub approved_by: Vec<String>,
     /// How many must.
     pub quorum: u32,
+    /// How many servers were left for later when it was approved.
+    #[serde(default)]
+    pub put_off: u32,
+    /// Whether an approval can still be withdrawn.
+    #[serde(default)]
+    pub withdrawable: bool,
+    /// What the approvers are shown, without every server; absent where nobody is asked any more.
+    #[serde(default)]
+    pub shown: Option<ShownView>,
+}
+
+/// The evidence of a gate, without every server.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ShownView {
+    /// Everything in a few numbers.
+    pub summary: Summary,
+    /// What changed since the gate was asked before.
+    pub changed: Vec<String>,
+    /// What an approver should know, a sentence each.
+    pub warnings: Vec<String>,
+    /// How long one application is expected to be down.
+    pub projected_downtime: Option<SignedDuration>,
+    /// What waiting has cost so far.
+    pub waited: Waited,
+    /// Checks that failed and that a person waived.
+    pub waived: Vec<Waived>,
+    /// The applications that are asked about, with the number of their servers.
+    pub applications: Vec<(ApplicationName, u32)>,
 }
 
 /// A server.
@@ -201,6 +229,9 @@ pub fn waiting_for(wave: &Wave) -> String {
     if let Some(hold) = &wave.hold {
         return format!("a person: {}", hold.reason.sentence());
     }
+    if let Some(put_off) = waits_for_the_rest(wave) {
+        return put_off;
+    }
     match &wave.phase {
         Phase::Waiting => match &wave.plan.start {
             Start::Replication => "replication of every server to be in step".to_owned(),
@@ -218,7 +249,9 @@ pub fn waiting_for(wave: &Wave) -> String {
                 minute(open.expires),
                 wave.id
             ),
-            (Some(GateState::Approved { .. }) | None, _) => "the cutover gate".to_owned(),
+            (Some(GateState::Approved { .. } | GateState::Lapsed { .. }) | None, _) => {
+                "the cutover gate".to_owned()
+            }
         },
         Phase::CuttingOver => "the cutovers of its servers".to_owned(),
         Phase::Soaking { until } => format!("the soak, until {}", second(*until)),
@@ -229,6 +262,25 @@ pub fn waiting_for(wave: &Wave) -> String {
         Phase::Finalizing => "the finalizing of its servers".to_owned(),
         Phase::Aborting => "the clean-up".to_owned(),
         Phase::Completed | Phase::Aborted => "nothing".to_owned(),
+    }
+}
+
+/// What is left of a gate that was approved in part waits until a person has it asked again.
+fn waits_for_the_rest(wave: &Wave) -> Option<String> {
+    let gate = match &wave.phase {
+        Phase::AwaitingCutover => Gate::Cutover,
+        Phase::AwaitingFinalize => Gate::Finalize,
+        _ => return None,
+    };
+    match wave.gates.get(&gate)? {
+        GateState::Approved {
+            put_off, question, ..
+        } if !put_off.is_empty() && question.is_none() => Some(format!(
+            "a person, about {} that the {gate} gate put off: tidegate ask {} {gate}",
+            crate::words::count(put_off.len(), "server"),
+            wave.id
+        )),
+        GateState::Approved { .. } | GateState::Open(_) | GateState::Lapsed { .. } => None,
     }
 }
 
@@ -247,23 +299,68 @@ fn gate_view(wave: &Wave, gate: Gate, state: &GateState) -> GateView {
         Gate::Cutover => wave.plan.gates.cutover.quorum,
         Gate::Finalize => wave.plan.gates.finalize.quorum,
     };
+    let view = GateView {
+        gate,
+        state: "open".to_owned(),
+        evidence: String::new(),
+        expires: None,
+        approved_by: Vec::new(),
+        quorum,
+        put_off: 0,
+        withdrawable: false,
+        shown: None,
+    };
     match state {
         GateState::Open(open) => GateView {
-            gate,
-            state: "open".to_owned(),
             evidence: open.evidence.hash(),
             expires: Some(open.expires),
             approved_by: open.approvals.iter().map(|a| a.by.to_string()).collect(),
-            quorum,
+            withdrawable: !open.approvals.is_empty(),
+            shown: Some(shown(&open.evidence)),
+            ..view
         },
-        GateState::Approved { evidence, by, .. } => GateView {
-            gate,
+        GateState::Approved {
+            evidence,
+            by,
+            put_off,
+            question,
+            ..
+        } => GateView {
             state: "approved".to_owned(),
             evidence: evidence.clone(),
-            expires: None,
             approved_by: by.clone(),
-            quorum,
+            put_off: u32::try_from(put_off.len()).unwrap_or(u32::MAX),
+            withdrawable: question.is_some(),
+            ..view
         },
+        GateState::Lapsed { .. } => GateView {
+            state: "lapsed".to_owned(),
+            ..view
+        },
+    }
+}
+
+fn shown(evidence: &Evidence) -> ShownView {
+    let mut applications: Vec<(ApplicationName, u32)> = Vec::new();
+    let mut places: BTreeMap<&ApplicationName, usize> = BTreeMap::new();
+    for server in &evidence.servers {
+        let name = &server.application;
+        let place = *places.entry(name).or_insert_with(|| {
+            applications.push((name.clone(), 0));
+            applications.len() - 1
+        });
+        if let Some((_, servers)) = applications.get_mut(place) {
+            *servers += 1;
+        }
+    }
+    ShownView {
+        summary: evidence.summary.clone(),
+        changed: evidence.changed.clone(),
+        warnings: evidence.warnings.iter().map(|w| w.text.clone()).collect(),
+        projected_downtime: evidence.projected_downtime,
+        waited: evidence.waited,
+        waived: evidence.waived.clone(),
+        applications,
     }
 }
 

@@ -25,8 +25,11 @@ pub struct Wave {
     pub id: WaveId,
     /// What it is to do.
     pub plan: Plan,
-    /// Who applied the plan.
+    /// Who applied the plan, or last changed it.
     pub applied_by: Approver,
+    /// Who started it, if a person did.
+    #[serde(default)]
+    pub started_by: Option<Approver>,
     /// Where it stands.
     pub phase: Phase,
     /// Since when.

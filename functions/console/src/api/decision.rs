@@ -4,7 +4,7 @@
 //! The decision is counted by the driver, which checks all of this again.
 
 use serde::Deserialize;
-use tidegate_domain::gate::{Gate, Verdict};
+use tidegate_domain::gate::{Door, Gate, Part, Verdict};
 use tidegate_domain::id::WaveId;
 use tidegate_domain::message::{Body, Message};
 use tidegate_domain::plan::Approver;
@@ -26,6 +26,10 @@ struct Decision {
     message: Uuid,
     verdict: Verdict,
     evidence: String,
+    #[serde(default)]
+    only: Part,
+    #[serde(default)]
+    reason: Option<String>,
 }
 
 /// Take a decision.
@@ -47,6 +51,8 @@ where
         message,
         verdict,
         evidence,
+        only,
+        reason,
     } = read(request, LARGEST_BODY)?;
     let now = ports.clock.now();
     let found = find(wave, ports.waves).await?;
@@ -80,6 +86,9 @@ where
         gate,
         verdict,
         evidence,
+        door: Door::Iam,
+        only,
+        reason: reason.map(checked_reason).transpose()?.flatten(),
     };
     let message = Message {
         id: message.0,
@@ -89,4 +98,18 @@ where
     };
     submit(wave, &message, ports.inbox, ports.drivers, ports.executions).await?;
     Ok(())
+}
+
+/// The longest reason, in characters.
+const LONGEST_REASON: usize = 500;
+
+/// One line, or nothing.
+pub(super) fn checked_reason(reason: String) -> Result<Option<String>, Refused> {
+    let reason = reason.trim();
+    if reason.chars().count() > LONGEST_REASON || reason.chars().any(char::is_control) {
+        let message =
+            format!("The reason must be one line of at most {LONGEST_REASON} characters.");
+        return Err(Refused::new(Status::BadRequest, message));
+    }
+    Ok((!reason.is_empty()).then(|| reason.to_owned()))
 }

@@ -1,7 +1,7 @@
 //! The JSON API: who may ask what, and what comes of it.
 
 use serde_json::{Value, json};
-use tidegate_domain::gate::{Gate, GateState, Verdict};
+use tidegate_domain::gate::{Door, Gate, GateState, Part, Verdict};
 use tidegate_domain::hold::{Hold, HoldId, HoldReason};
 use tidegate_domain::message::Body;
 use tidegate_domain::plan::Approver;
@@ -326,7 +326,10 @@ async fn an_approver_decides_for_the_evidence_that_they_saw() {
         Body::Decide {
             gate,
             verdict: Verdict::Reject,
-            evidence
+            evidence,
+            door: Door::Iam,
+            only: Part::default(),
+            reason: None,
         }
     );
     assert_eq!(console.driver("orders").await.wakes, 1);
@@ -384,6 +387,8 @@ async fn decisions_that_do_not_count_are_refused() {
                 at: time("2026-12-01T13:00:00Z"),
                 by: Vec::new(),
                 jobs: Default::default(),
+                put_off: Default::default(),
+                question: None,
             };
             wave.gates.insert(Gate::Cutover, approved);
         })

@@ -1,10 +1,13 @@
 //! A console over the table in memory, a wave whose gate is open, and requests.
 
 use std::cell::{Cell, RefCell};
+use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use console::{Authorizer, HttpContext, IamCaller, Ports, Request, RequestContext, Response};
+use console::{
+    Authorizer, HttpContext, IamCaller, Ports, Request, RequestContext, Response, SlackDoor,
+};
 use hmac::{Hmac, KeyInit, Mac};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
@@ -20,7 +23,9 @@ use tidegate_ports::driver::{Driver, Drivers};
 use tidegate_ports::error::{CallError, ReadError};
 use tidegate_ports::executions::Executions;
 use tidegate_ports::signer::Signer;
+use tidegate_ports::slack::{Answer, SlackClicks};
 use tidegate_ports::turns::Turns;
+use tidegate_slack::app::App;
 use tidegate_world::contract::fixtures::{Draft, servers, wave_id};
 use tidegate_world::memory::MemoryStore;
 
@@ -80,6 +85,29 @@ impl Executions for FakeExecutions {
     }
 }
 
+/// Slack: the app that it has, and what clicks were answered.
+#[derive(Debug, Default)]
+pub(crate) struct FakeSlack {
+    pub(crate) app: RefCell<Option<Arc<App>>>,
+    pub(crate) answers: RefCell<Vec<(String, Answer)>>,
+    pub(crate) away: Cell<bool>,
+}
+
+impl SlackClicks for FakeSlack {
+    async fn app(&self) -> Result<Option<Arc<App>>, ReadError> {
+        Ok(self.app.borrow().clone())
+    }
+
+    async fn answer(&self, response_url: &str, answer: &Answer) -> Result<(), CallError> {
+        if self.away.get() {
+            return Err(CallError::Unknown("connection reset".to_owned()));
+        }
+        let answer = (response_url.to_owned(), answer.clone());
+        self.answers.borrow_mut().push(answer);
+        Ok(())
+    }
+}
+
 #[derive(Debug)]
 pub(crate) struct FakeClock(Cell<Timestamp>);
 
@@ -96,6 +124,7 @@ pub(crate) struct Console {
     pub(crate) executions: FakeExecutions,
     pub(crate) signer: FakeSigner,
     pub(crate) clock: FakeClock,
+    pub(crate) slack: FakeSlack,
 }
 
 pub(crate) fn time(text: &str) -> Timestamp {
@@ -105,18 +134,17 @@ pub(crate) fn time(text: &str) -> Timestamp {
 /// What the cutover gate of `orders` shows, hostile names included.
 pub(crate) fn evidence() -> Evidence {
     let server = |number: usize, hostname: &str| ServerEvidence {
-        server: ServerId::parse(format!("s-{number:017}")).expect("a server"),
-        hostname: hostname.to_owned(),
-        application: ApplicationName::parse("orders-db").expect("an application"),
-        job: JobId::parse(format!("mgnjob-{number:017}")).expect("a job"),
-        instance: InstanceId::parse(format!("i-{number:017x}")).expect("an instance"),
-        validated_at: time("2026-12-01T10:00:00Z"),
         checks: u32::try_from(number).expect("small") - 1,
+        ..ServerEvidence::new(
+            ServerId::parse(format!("s-{number:017}")).expect("a server"),
+            hostname.to_owned(),
+            ApplicationName::parse("orders-db").expect("an application"),
+            JobId::parse(format!("mgnjob-{number:017}")).expect("a job"),
+            InstanceId::parse(format!("i-{number:017x}")).expect("an instance"),
+            time("2026-12-01T10:00:00Z"),
+        )
     };
     Evidence {
-        wave: wave_id("orders"),
-        gate: Gate::Cutover,
-        round: 1,
         window: Some(Window {
             opens: time("2026-12-05T21:00:00Z"),
             closes: time("2026-12-06T01:00:00Z"),
@@ -132,6 +160,7 @@ pub(crate) fn evidence() -> Evidence {
             hostname: "db09".to_owned(),
             reason: "\"'><img src=x onerror=alert(1)>".to_owned(),
         }],
+        ..Evidence::new(wave_id("orders"), Gate::Cutover, 1)
     }
 }
 
@@ -143,6 +172,7 @@ impl Console {
             executions: FakeExecutions::default(),
             signer: FakeSigner(b"a key"),
             clock: FakeClock(Cell::new(time("2026-12-01T12:00:00Z"))),
+            slack: FakeSlack::default(),
         }
     }
 
@@ -166,15 +196,11 @@ impl Console {
         if new {
             draft.servers = servers(name, 2);
             draft.wave.phase = Phase::AwaitingCutover;
-            let open = OpenGate {
-                evidence: Evidence {
-                    wave: id,
-                    ..evidence()
-                },
-                opened: self.clock.now(),
-                expires: time("2026-12-05T20:00:00Z"),
-                approvals: Vec::new(),
+            let evidence = Evidence {
+                wave: id,
+                ..evidence()
             };
+            let open = OpenGate::new(evidence, self.clock.now(), time("2026-12-05T20:00:00Z"));
             draft
                 .wave
                 .gates
@@ -196,6 +222,7 @@ impl Console {
             executions,
             signer,
             clock,
+            ..
         } = self;
         let ports = Ports {
             waves: store,
@@ -206,7 +233,11 @@ impl Console {
             signer,
             clock,
         };
-        console::handle(request, &ports, SignedDuration::from_secs(180)).await
+        let slack = SlackDoor {
+            clicks: &self.slack,
+            console_url: "https://console.example.com",
+        };
+        console::handle(request, &ports, &slack, SignedDuration::from_secs(180)).await
     }
 
     /// Everything that was ever appended to an inbox.

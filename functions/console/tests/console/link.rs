@@ -4,7 +4,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use jiff::SignedDuration;
 use sha2::{Digest, Sha256};
-use tidegate_domain::gate::{Approval, Gate, GateState, Verdict};
+use tidegate_domain::gate::{Approval, Door, Gate, GateState, Part, Verdict};
 use tidegate_domain::hold::{Hold, HoldId, HoldReason};
 use tidegate_domain::link::Link;
 use tidegate_domain::message::Body;
@@ -58,6 +58,9 @@ async fn a_person_opens_the_link_and_approves() {
             gate: Gate::Cutover,
             verdict: Verdict::Approve,
             evidence: evidence().hash(),
+            door: Door::Mail,
+            only: Part::default(),
+            reason: None,
         }
     );
     assert_eq!(console.driver("orders").await.wakes, 1);
@@ -72,7 +75,12 @@ async fn a_link_counts_once_whatever_the_second_verdict() {
     assert!(notice(&first).starts_with("200 Rejection recorded: "));
     for verdict in ["reject", "approve"] {
         let again = console.send(decide(&token, &nonce, verdict)).await;
-        assert!(notice(&again).starts_with("409 Nothing was changed: This link was used already"));
+        assert_eq!(
+            notice(&again),
+            "410 Too late: This link was used: ops@example.com rejected the cutover gate with it \
+             at 2026-12-01 12:00 UTC, and a link counts once. The cutover gate of wave orders has \
+             0 of 2 approvals and waits until 2026-12-05 20:00 UTC."
+        );
     }
     assert_eq!(console.messages().len(), 1);
 }
@@ -175,9 +183,7 @@ async fn a_link_is_refused_when_the_gate_has_moved_on() {
     );
 
     let closed = after(|wave| wave.gates.clear()).await;
-    assert!(
-        closed.starts_with("409 Nothing was changed: The cutover gate of wave orders is not open")
-    );
+    assert!(closed.starts_with("410 Too late: The cutover gate of wave orders is not open now."));
 
     let approved = after(|wave| {
         let approved = GateState::Approved {
@@ -185,13 +191,32 @@ async fn a_link_is_refused_when_the_gate_has_moved_on() {
             at: time("2026-12-01T13:00:00Z"),
             by: vec![MAIL.to_owned()],
             jobs: Default::default(),
+            put_off: Default::default(),
+            question: None,
         };
         wave.gates.insert(Gate::Cutover, approved);
     });
-    assert!(
-        approved
-            .await
-            .starts_with("409 Nothing was changed: The cutover gate of wave orders is approved")
+    assert_eq!(
+        approved.await,
+        "410 Too late: The cutover gate of wave orders was approved by ops@example.com at \
+         2026-12-01 13:00 UTC. Nothing is left to decide with this link."
+    );
+
+    let rejected = after(|wave| {
+        wave.gates.clear();
+        wave.hold = Some(Hold {
+            id: HoldId(3),
+            since: time("2026-12-01T11:00:00Z"),
+            reason: HoldReason::Rejected {
+                gate: "cutover".to_owned(),
+                by: "dev@example.com".to_owned(),
+            },
+        });
+    });
+    assert_eq!(
+        rejected.await,
+        "410 Too late: The cutover gate of wave orders was rejected by dev@example.com at \
+         2026-12-01 11:00 UTC; the wave is held. Nothing is left to decide with this link."
     );
 
     let changed = after(|wave| {
@@ -202,7 +227,7 @@ async fn a_link_is_refused_when_the_gate_has_moved_on() {
     assert!(
         changed
             .await
-            .starts_with("409 Nothing was changed: What this link asked has changed")
+            .starts_with("410 Too late: What this link asked has changed")
     );
 
     let lapsed = after(|wave| {
@@ -213,11 +238,14 @@ async fn a_link_is_refused_when_the_gate_has_moved_on() {
     assert!(
         lapsed
             .await
-            .starts_with("410 Too late: The cutover gate of wave orders expired")
+            .starts_with("410 Too late: The cutover gate of wave orders has 0 of 2 approvals and")
     );
 
     let dismissed = after(|wave| wave.plan.gates.cutover.approvers.clear()).await;
-    assert!(dismissed.starts_with("403 Not allowed: ops@example.com is no longer an approver"));
+    assert_eq!(
+        dismissed,
+        "403 Not allowed: ops@example.com is no approver of the cutover gate."
+    );
 }
 
 #[tokio::test]
@@ -234,6 +262,9 @@ async fn a_link_whose_approval_was_counted_shows_so() {
                 open.approvals.push(Approval {
                     by,
                     at: time("2026-12-01T12:00:00Z"),
+                    door: Door::Mail,
+                    only: Vec::new(),
+                    reason: None,
                 });
             }
         })
@@ -241,23 +272,63 @@ async fn a_link_whose_approval_was_counted_shows_so() {
     let shown = console.send(open(&token)).await;
     assert_eq!(
         notice(&shown),
-        "409 Nothing was changed: This link was used: your approval of 2026-12-01 12:00 UTC is \
-         recorded, and counts once."
+        "410 Too late: This link was used: ops@example.com approved the cutover gate with it at \
+         2026-12-01 12:00 UTC, and a link counts once. The cutover gate of wave orders has 1 of 2 \
+         approvals and waits until 2026-12-05 20:00 UTC."
     );
 }
 
 #[tokio::test]
-async fn a_link_is_for_those_who_were_asked_by_mail() {
+async fn a_link_is_not_enough_where_the_plan_wants_more() {
     let console = Console::with_open_gate().await;
-    let link = Link {
+    console
+        .save("orders", |wave| wave.plan.gates.cutover.minimum = Door::Iam)
+        .await;
+    let by_page = Link {
         approver: Approver::Iam(OPERATOR.to_owned()),
         ..console.link()
     };
-    assert!(
-        refused(&console, &console.token(&link))
-            .await
-            .starts_with("403 Not allowed")
-    );
+    for link in [console.link(), by_page] {
+        assert_eq!(
+            refused(&console, &console.token(&link)).await,
+            "403 Not allowed: the plan wants more than a mail link at the cutover gate: decide by \
+             AWS credentials."
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_part_and_a_reason_are_recorded() {
+    let console = Console::with_large(25, |_| {}).await;
+    let token = console.token(&console.large_link().await);
+    let nonce = console.nonce(&token);
+    let with = |more: &str| {
+        let mut form = decide(&token, &nonce, "approve");
+        let body = format!("token={token}&nonce={nonce}&verdict=approve&{more}");
+        form.body = Some(STANDARD.encode(body));
+        form
+    };
+    for unknown in ["only=billing", "only=%3Cb%3E", "only="] {
+        assert_eq!(
+            console.send(with(unknown)).await.status_code,
+            400,
+            "{unknown}"
+        );
+    }
+    assert!(console.messages().is_empty());
+    let response = console
+        .send(with(
+            "only=application-0001&only=application-0001&only=application-0000&reason=%20a%0Ab%20",
+        ))
+        .await;
+    assert!(notice(&response).contains("for application-0000, application-0001 alone"));
+    let messages = console.messages();
+    let Body::Decide { only, reason, .. } = &messages[0].body else {
+        panic!("a decision");
+    };
+    let names: Vec<_> = only.applications.iter().map(|a| a.as_str()).collect();
+    assert_eq!(names, ["application-0000", "application-0001"]);
+    assert_eq!(reason.as_deref(), Some("a b"));
 }
 
 #[tokio::test]
@@ -282,12 +353,30 @@ async fn a_form_of_another_site_is_refused() {
              decide there."
         );
     }
-    let mut crossing = decide(&token, &console.nonce(&token), "approve");
-    crossing
-        .headers
-        .insert("sec-fetch-site".to_owned(), "cross-site".to_owned());
-    assert_eq!(console.send(crossing).await.status_code, 403);
+    let from = |header: &str, value: &str| {
+        let mut form = decide(&token, &console.nonce(&token), "approve");
+        let host = ("host".to_owned(), "console.example.com".to_owned());
+        form.headers
+            .extend([host, (header.to_owned(), value.to_owned())]);
+        form
+    };
+    for (header, value) in [
+        ("sec-fetch-site", "cross-site"),
+        ("sec-fetch-site", "same-site"),
+        ("sec-fetch-site", ""),
+        ("origin", "https://evil.example.com"),
+        ("origin", "https://console.example.com.evil.example.com"),
+        ("origin", "console.example.com"),
+        ("origin", ""),
+    ] {
+        let response = console.send(from(header, value)).await;
+        assert_eq!(response.status_code, 403, "{header}: {value}");
+    }
     assert!(console.messages().is_empty());
+    let ours = console
+        .send(from("origin", "https://CONSOLE.example.com"))
+        .await;
+    assert_eq!(ours.status_code, 200);
 }
 
 #[tokio::test]

@@ -16,7 +16,7 @@ use tidegate_domain::observation::{
 use tidegate_domain::plan::{
     Application, Approver, GatePlan, Gates, OnFailure, Plan, Policy, Select, Selector, Start,
 };
-use tidegate_domain::server::{Server, Stage};
+use tidegate_domain::server::{Server, Stage, Trial};
 use tidegate_domain::slots::{Reservation, Slots};
 use tidegate_domain::wave::{Claims, OpenEffect, Phase, SCHEMA, Wave};
 use tidegate_ports::turns::{Loaded, Turn};
@@ -91,15 +91,14 @@ fn application() -> ApplicationName {
 /// A plan.
 #[must_use]
 pub fn plan(wave: &WaveId) -> Plan {
-    let gate = GatePlan {
-        automatic: false,
-        approvers: vec![
+    let gate = GatePlan::asking(
+        vec![
             Approver::Mail("ops@example.com".to_owned()),
             Approver::Iam("arn:aws:iam::111122223333:role/Ops*".to_owned()),
         ],
-        quorum: 2,
-        expires: SignedDuration::from_hours(168),
-    };
+        2,
+        SignedDuration::from_hours(168),
+    );
     Plan {
         wave: wave.clone(),
         start: Start::Schedule(at(60)),
@@ -139,7 +138,8 @@ pub fn wave(id: &WaveId) -> Wave {
         schema: SCHEMA,
         id: id.clone(),
         plan: plan(id),
-        applied_by: Approver::Mail("ops@example.com".to_owned()),
+        applied_by: Approver::Iam("arn:aws:iam::111122223333:user/planner".to_owned()),
+        started_by: None,
         phase: Phase::Waiting,
         phase_since: at(0),
         hold: None,
@@ -180,6 +180,9 @@ pub fn servers(case: &str, count: usize) -> Vec<Server> {
             failed: false,
             refusals: 0,
             stall: None,
+            trial: Trial::default(),
+            waivers: Vec::new(),
+            previous_snapshots: 0,
         })
         .collect()
 }
@@ -346,6 +349,7 @@ impl Draft {
             text: text.to_owned(),
             by: None,
             reference: None,
+            about: tidegate_domain::audit::About::default(),
         }];
         let id = self.wave.id.clone();
         self.audit = Some(

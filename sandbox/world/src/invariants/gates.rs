@@ -53,7 +53,9 @@ fn approved(
     }
     let open = match earlier {
         Some(GateState::Open(open)) => open,
-        Some(GateState::Approved { .. }) | None => return Err("it was not open".to_owned()),
+        Some(GateState::Approved { .. } | GateState::Lapsed { .. }) | None => {
+            return Err("it was not open".to_owned());
+        }
     };
     if open.evidence.hash() != evidence {
         return Err("another evidence was approved than was shown".to_owned());
@@ -87,6 +89,7 @@ fn said_so(
                 gate: of,
                 verdict: Verdict::Approve,
                 evidence: shown,
+                ..
             } => *of == gate && shown == evidence,
             _ => false,
         };

@@ -122,7 +122,9 @@ fn approved(wave: &Wave, gate: Gate, server: &Server, job: &JobId) -> Result<(),
             "{:?} was approved, not {job}",
             jobs.get(&server.id)
         )),
-        Some(GateState::Open(_)) | None => Err("the gate is not approved".to_owned()),
+        Some(GateState::Open(_) | GateState::Lapsed { .. }) | None => {
+            Err("the gate is not approved".to_owned())
+        }
     }
 }
 

@@ -90,8 +90,12 @@ fn released(cloud: &Cloud, before: &Wave, turn: &Turn<'_>) {
     }
     let releases = |message: &Message| match &message.body {
         Body::Resume { hold: named } => *named == hold.id,
-        Body::Abort | Body::Skip { .. } | Body::Apply(_) => true,
-        Body::Start | Body::Hold { .. } | Body::Decide { .. } => false,
+        Body::Abort | Body::Skip { .. } | Body::Waive { .. } | Body::Apply(_) => true,
+        Body::Start
+        | Body::Hold { .. }
+        | Body::Decide { .. }
+        | Body::Withdraw { .. }
+        | Body::Ask { .. } => false,
     };
     let inbox = &turn.loaded.inbox;
     let mut drained = inbox

@@ -221,13 +221,8 @@ fn evidence(wave: &WaveId, servers: usize) -> Evidence {
         reason: "ä".repeat(100),
     });
     Evidence {
-        wave: wave.clone(),
-        gate: Gate::Cutover,
-        round: 1,
-        window: None,
-        projected_downtime: None,
-        servers: Vec::new(),
         left_out: left_out.collect(),
+        ..Evidence::new(wave.clone(), Gate::Cutover, 1)
     }
 }
 
@@ -236,12 +231,7 @@ async fn a_wave_that_is_too_large_for_one_item_is_kept_in_several() {
     let (store, client) = store().await;
     let wave = wave_id("large");
     let large = next(&store, &wave, |draft| {
-        let open = OpenGate {
-            evidence: evidence(&draft.wave.id, 3_000),
-            opened: at(1),
-            expires: at(9),
-            approvals: Vec::new(),
-        };
+        let open = OpenGate::new(evidence(&draft.wave.id, 3_000), at(1), at(9));
         draft
             .wave
             .gates

@@ -2,6 +2,7 @@
 //! terminated, in this order; then the server ends.
 
 use super::turn::Turn;
+use crate::audit::About;
 use crate::effect::LifeCycleTarget;
 use crate::server::{
     CallStep, End, JobStep, Purpose, Run, RunStep, Server, Stage, TestInstance, Then,
@@ -77,6 +78,7 @@ pub(super) fn launch_failed(turn: &mut Turn, server: &mut Server, purpose: Purpo
             server.hostname
         ),
     );
+    turn.about(About::server(&server.id));
     if server.launches(purpose) >= turn.wave.plan.policy.attempts {
         give_up(turn, server, purpose, reason);
         return;
@@ -100,6 +102,7 @@ pub(super) fn give_up(turn: &mut Turn, server: &mut Server, purpose: Purpose, re
         "ServerFailed",
         format!("{} failed: {reason}.", server.hostname),
     );
+    turn.about(About::server(&server.id));
     turn.tell(
         format!("[{}] Server {} failed", turn.wave.id, server.hostname),
         format!(

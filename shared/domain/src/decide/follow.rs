@@ -5,13 +5,15 @@
 
 use super::cleanup::{clean_up, give_up, go_on, launch_failed};
 use super::turn::{Turn, later};
+use crate::audit::About;
 use crate::effect::LifeCycleTarget;
 use crate::observation::{
     CommandStatus, LaunchStatus, LifeCycle, ReplicationState, ServerSeen, StatusChecks,
 };
+use crate::plan::Document;
 use crate::server::{
-    CallStep, JobStep, Launch, Passed, Purpose, Run, RunStep, Server, Stage, Stall, TestInstance,
-    Then,
+    CallStep, CheckResult, JobStep, Launch, Passed, Purpose, Run, RunStep, Server, Stage, Stall,
+    TestInstance, Then, Trial,
 };
 use crate::wave::{Claims, Phase};
 
@@ -186,6 +188,7 @@ fn launching(
         (LaunchStatus::Launched, Some(instance)) => {
             server.instance = Some(instance.clone());
             if seen.previous_snapshot {
+                server.previous_snapshots += 1;
                 // The source did not answer when the snapshot was made: what runs is old.
                 return launch_failed(
                     turn,
@@ -194,6 +197,10 @@ fn launching(
                     "it was launched from a previous snapshot",
                 );
             }
+            server.trial = Trial {
+                launched_at: Some(turn.now),
+                ..Trial::default()
+            };
             server.stage = Stage::Checking {
                 purpose,
                 launch: Launch {
@@ -262,6 +269,7 @@ fn checking(
                 return launch_failed(turn, server, purpose, "its EC2 status checks failed");
             }
             StatusChecks::Passed if instance.running && (instance.managed || !needs_ssm) => {
+                server.trial.booted_at = Some(turn.now);
                 return validate_next(turn, server, purpose, launch, 0);
             }
             StatusChecks::Passed | StatusChecks::Pending => {}
@@ -296,10 +304,13 @@ fn validate_next(
         };
         return;
     }
+    let trial = std::mem::take(&mut server.trial);
+    let waived = trial.results.iter().filter(|result| result.waived).count();
     let passed = Passed {
         launch,
         at: turn.now,
-        checks,
+        checks: checks.saturating_sub(u32::try_from(waived).unwrap_or(u32::MAX)),
+        trial,
     };
     match purpose {
         Purpose::Test => {
@@ -313,6 +324,7 @@ fn validate_next(
                 "TestPassed",
                 format!("{} passed its test.", server.hostname),
             );
+            turn.about(About::server(&server.id));
         }
         Purpose::Cutover => {
             let down_since = server.quiesced_at.unwrap_or(passed.launch.requested_at);
@@ -320,6 +332,7 @@ fn validate_next(
             server.cutover = Some(passed);
             server.stage = Stage::CutOver { at: turn.now };
             turn.note("CutOver", format!("{} runs in AWS.", server.hostname));
+            turn.about(About::server(&server.id));
         }
     }
     server.refusals = 0;
@@ -342,7 +355,10 @@ fn validating(
     };
     match ran(turn, server, &run, document.timeout) {
         Ran::NotYet => {}
-        Ran::Succeeded => validate_next(turn, server, purpose, launch, check + 1),
+        Ran::Succeeded => {
+            tried(server, &document, &run, false);
+            validate_next(turn, server, purpose, launch, check + 1);
+        }
         Ran::Failed(reason) => {
             turn.note(
                 "CheckFailed",
@@ -351,7 +367,21 @@ fn validating(
                     document.document, server.hostname
                 ),
             );
-            if run.tries < turn.wave.plan.policy.attempts {
+            turn.about(About::server(&server.id));
+            let mut waivers = server.waivers.iter();
+            if let Some(waiver) = waivers.find(|w| w.check == document.document) {
+                turn.note_by(
+                    "CheckWaived",
+                    format!(
+                        "{} passes on {} all the same: {}",
+                        document.document, server.hostname, waiver.reason
+                    ),
+                    &waiver.by,
+                    &document.document,
+                );
+                tried(server, &document, &run, true);
+                validate_next(turn, server, purpose, launch, check + 1);
+            } else if run.tries < turn.wave.plan.policy.attempts {
                 let run = run.again(turn);
                 server.stage = Stage::Validating {
                     purpose,
@@ -371,6 +401,17 @@ fn validating(
     }
 }
 
+/// A check was run to its end.
+fn tried(server: &mut Server, document: &Document, run: &Run, waived: bool) {
+    if let RunStep::Running { command, .. } = &run.step {
+        server.trial.results.push(CheckResult {
+            document: document.document.clone(),
+            command: command.clone(),
+            waived,
+        });
+    }
+}
+
 fn quiescing(turn: &mut Turn, server: &mut Server, run: Run) {
     let Some(quiesce) = turn.application(server).and_then(|a| a.quiesce.clone()) else {
         server.stage = Stage::Settling { since: turn.now };
@@ -383,6 +424,7 @@ fn quiescing(turn: &mut Turn, server: &mut Server, run: Run) {
                 "SourceQuiesced",
                 format!("{} is stopped on its source.", server.hostname),
             );
+            turn.about(About::server(&server.id));
             server.stage = Stage::Settling { since: turn.now };
             turn.look_again_soon();
         }
@@ -416,6 +458,7 @@ fn restarting(turn: &mut Turn, server: &mut Server, run: Run, then: Then) {
                 "SourceRestarted",
                 format!("{} runs on its source again.", server.hostname),
             );
+            turn.about(About::server(&server.id));
             server.quiesced_at = None;
             server.stage = go_on(turn, server, then);
         }
@@ -510,6 +553,7 @@ fn tested(turn: &mut Turn, server: &mut Server, instance: TestInstance) {
         "TestLapsed",
         format!("{}: {reason}; it is tested again.", server.hostname),
     );
+    turn.about(About::server(&server.id));
     server.test = None;
     server.tests = 0;
     server.stage = Stage::Replicating;
@@ -605,6 +649,7 @@ fn terminated(
             "TerminationOverdue",
             format!("{job} has not ended for {}.", server.hostname),
         );
+        turn.about(About::server(&server.id));
         return true;
     }
     false
@@ -640,6 +685,7 @@ fn stall(turn: &mut Turn, server: &mut Server) {
                 .unwrap_or_else(|| "no reason given".into());
             let text = format!("Replication of {} stalls: {error}.", server.hostname);
             turn.note("ReplicationStalled", text.clone());
+            turn.about(About::server(&server.id));
             turn.tell(format!("[{}] Replication stalls", turn.wave.id), text, true);
             server.stall = Some(Stall {
                 since: turn.now,
@@ -652,6 +698,7 @@ fn stall(turn: &mut Turn, server: &mut Server) {
                 "ReplicationResumed",
                 format!("{} replicates again.", server.hostname),
             );
+            turn.about(About::server(&server.id));
             server.stall = None;
         }
         (Some(stall), true) => {

@@ -1,92 +1,298 @@
-//! Gates: asked with frozen evidence, asked again when the evidence changes, decided by enough
-//! people in time.
+//! Gates: asked with frozen evidence, asked again when the evidence changes materially, decided by
+//! enough people in time.
 //!
 //! **Invariant 9**.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::turn::{Turn, later};
-use super::window;
+use super::evidence;
+use super::turn::{Turn, later, servers};
 use crate::effect::Task;
-use crate::gate::{Evidence, Gate, GateState, LeftOut, OpenGate, ServerEvidence};
+use crate::gate::{Approval, Asking, Evidence, Gate, GateState, OpenGate};
 use crate::hold::HoldReason;
 use crate::id::{JobId, ServerId};
-use crate::plan::GatePlan;
-use crate::server::{End, Passed, Server, Stage};
-use crate::wave::Phase;
+use crate::plan::{Approver, GatePlan, OnExpiry};
+use crate::server::{Server, Stage};
+use crate::wave::{Phase, Wave};
 
-/// Ask, count or lapse; gives whether the gate is approved for what is there now.
+/// Ask, count or lapse; gives whether the gate is approved for something that is there now.
 pub(super) fn approved(turn: &mut Turn, gate: Gate) -> bool {
-    let plan = plan(turn, gate).clone();
+    let plan = plan(&turn.wave, gate).clone();
     match turn.wave.gates.get(&gate).cloned() {
-        Some(GateState::Approved { jobs, .. }) => {
-            if jobs == self::jobs(turn, gate) || turn.wave.hold.is_some() {
-                return true;
+        Some(GateState::Approved {
+            jobs,
+            put_off,
+            question,
+            ..
+        }) => {
+            let changes = match &question {
+                Some(open) => evidence::changes(turn, &open.evidence, &put_off),
+                None => other_launches(turn, gate, &jobs, &put_off),
+            };
+            if !changes.is_empty() {
+                lapse(turn, gate, &plan, changes);
+                return plan.automatic;
             }
-            turn.note(
-                "EvidenceChanged",
-                format!("The {gate} gate is asked again."),
-            );
-            turn.wave.gates.remove(&gate);
-            ask(turn, gate, &plan)
+            let mut subjects = turn
+                .servers
+                .iter()
+                .filter(|s| evidence::subject(s, gate).is_some())
+                .peekable();
+            subjects.peek().is_none() || subjects.any(|s| !put_off.contains(&s.id))
         }
         Some(GateState::Open(open)) => count(turn, gate, &plan, open),
-        None => ask(turn, gate, &plan),
+        Some(GateState::Lapsed { changes, told, .. }) => {
+            // People are told what changed before they are asked again.
+            let telling = told.is_some_and(|told| turn.wave.open.contains_key(&told));
+            !telling && ask(turn, gate, &plan, changes)
+        }
+        None => ask(turn, gate, &plan, Vec::new()),
     }
 }
 
-fn plan(turn: &Turn, gate: Gate) -> &GatePlan {
+/// The gate's plan.
+pub(super) fn plan(wave: &Wave, gate: Gate) -> &GatePlan {
     match gate {
-        Gate::Cutover => &turn.wave.plan.gates.cutover,
-        Gate::Finalize => &turn.wave.plan.gates.finalize,
+        Gate::Cutover => &wave.plan.gates.cutover,
+        Gate::Finalize => &wave.plan.gates.finalize,
     }
+}
+
+/// Whether a server was left for later when its gate was approved.
+pub(super) fn is_put_off(turn: &Turn, gate: Gate, server: &ServerId) -> bool {
+    match turn.wave.gates.get(&gate) {
+        Some(GateState::Approved { put_off, .. }) => put_off.contains(server),
+        Some(GateState::Open(_) | GateState::Lapsed { .. }) | None => false,
+    }
+}
+
+/// The approval is acted on: it cannot be withdrawn any more.
+pub(super) fn act_on(turn: &mut Turn, gate: Gate) {
+    if let Some(GateState::Approved { question, .. }) = turn.wave.gates.get_mut(&gate) {
+        *question = None;
+    }
+}
+
+/// A gate that people were asked at, or that they approved, is asked again because of this.
+pub(super) fn lapse_if_asked(turn: &mut Turn, gate: Gate, change: String) {
+    match turn.wave.gates.get(&gate) {
+        None => {}
+        Some(GateState::Open(_)) => {
+            let plan = plan(&turn.wave, gate).clone();
+            lapse(turn, gate, &plan, vec![change]);
+        }
+        Some(GateState::Approved { by, .. }) if !by.is_empty() => {
+            let plan = plan(&turn.wave, gate).clone();
+            lapse(turn, gate, &plan, vec![change]);
+        }
+        Some(GateState::Approved { .. }) => drop(turn.wave.gates.remove(&gate)),
+        Some(GateState::Lapsed { .. }) => {
+            if let Some(GateState::Lapsed { changes, .. }) = turn.wave.gates.get_mut(&gate) {
+                changes.push(change);
+            }
+        }
+    }
+}
+
+/// What was said does not count any more: tell people what changed, then ask again.
+fn lapse(turn: &mut Turn, gate: Gate, plan: &GatePlan, changes: Vec<String>) {
+    if plan.automatic {
+        turn.wave.gates.remove(&gate);
+        ask(turn, gate, plan, changes);
+        return;
+    }
+    turn.note(
+        "EvidenceChanged",
+        format!("The {gate} gate is asked again: {}.", list(&changes)),
+    );
+    let mut text = format!("What was asked at the {gate} gate is no longer so:\n\n");
+    for change in &changes {
+        text.push_str(&format!("  {change}\n"));
+    }
+    text.push_str(
+        "\nApprovals that were given do not count any more, and their links are worthless. The \
+         gate asks again.\n",
+    );
+    let subject = format!("[{}] The {gate} gate is asked again", turn.wave.id);
+    let told = turn.tell(subject, text, false);
+    turn.wave.gates.insert(
+        gate,
+        GateState::Lapsed {
+            at: turn.now,
+            changes,
+            told,
+        },
+    );
+    turn.look_again_soon();
 }
 
 fn count(turn: &mut Turn, gate: Gate, plan: &GatePlan, open: OpenGate) -> bool {
-    let now = evidence(turn, gate, open.evidence.round);
-    if now != open.evidence {
-        if turn.wave.hold.is_some() {
-            return false;
-        }
-        turn.note(
-            "EvidenceChanged",
-            format!("The {gate} gate is asked again."),
-        );
-        turn.wave.gates.remove(&gate);
-        return ask(turn, gate, plan);
+    let changes = evidence::changes(turn, &open.evidence, &BTreeSet::new());
+    if !changes.is_empty() {
+        lapse(turn, gate, plan, changes);
+        return false;
     }
-    if u32::try_from(open.approvals.len()).unwrap_or(u32::MAX) >= plan.quorum {
-        let by: Vec<String> = open.approvals.iter().map(|a| a.by.to_string()).collect();
-        approve(turn, gate, &open.evidence, by);
+    if let Some(approved) = quorum(plan, &open) {
+        approve(turn, gate, open, &approved);
         return true;
     }
     if turn.now >= open.expires {
-        turn.hold(HoldReason::Expired {
-            gate: gate.to_string(),
-        });
-        return false;
+        return expire(turn, gate, plan, open);
     }
     turn.look_again(open.expires);
+    remind(turn, gate, plan, open);
     false
 }
 
-fn ask(turn: &mut Turn, gate: Gate, plan: &GatePlan) -> bool {
+/// The servers that enough people approved, if there are any.
+fn quorum(plan: &GatePlan, open: &OpenGate) -> Option<BTreeSet<ServerId>> {
+    let enough = |approvals: &mut dyn Iterator<Item = &Approval>| {
+        u32::try_from(approvals.count()).unwrap_or(u32::MAX) >= plan.quorum
+    };
+    let whole = |approval: &&Approval| approval.only.is_empty();
+    if enough(&mut open.approvals.iter().filter(whole)) {
+        let all = open.evidence.servers.iter().map(|s| s.server.clone());
+        return Some(all.collect());
+    }
+    if !enough(&mut open.approvals.iter()) {
+        return None;
+    }
+    let parts: Vec<BTreeSet<&ServerId>> = open
+        .approvals
+        .iter()
+        .map(|approval| approval.only.iter().collect())
+        .collect();
+    let named = |server: &ServerId| {
+        let approvals = open.approvals.iter().zip(&parts);
+        let mut naming = approvals
+            .filter(|(_, part)| part.is_empty() || part.contains(server))
+            .map(|(approval, _)| approval);
+        enough(&mut naming)
+    };
+    let approved: BTreeSet<ServerId> = open
+        .evidence
+        .servers
+        .iter()
+        .filter(|s| named(&s.server))
+        .map(|s| s.server.clone())
+        .collect();
+    (!approved.is_empty()).then_some(approved)
+}
+
+/// Nobody decided in time, or not enough.
+fn expire(turn: &mut Turn, gate: Gate, plan: &GatePlan, open: OpenGate) -> bool {
+    match plan.on_expiry {
+        OnExpiry::Hold => turn.hold(HoldReason::Expired {
+            gate: gate.to_string(),
+        }),
+        OnExpiry::Reject => {
+            turn.note(
+                "GateRejected",
+                format!("The {gate} gate expired; by its plan that rejects it."),
+            );
+            turn.wave.gates.remove(&gate);
+            turn.hold(HoldReason::Rejected {
+                gate: gate.to_string(),
+                by: "its plan, as nobody decided in time".to_owned(),
+            });
+        }
+        OnExpiry::Proceed => {
+            turn.note(
+                "GateExpired",
+                format!("The {gate} gate expired; by its plan the wave proceeds."),
+            );
+            let open = OpenGate {
+                approvals: Vec::new(),
+                ..open
+            };
+            let all = open.evidence.servers.iter().map(|s| s.server.clone());
+            let all: BTreeSet<ServerId> = all.collect();
+            approve(turn, gate, open, &all);
+            return true;
+        }
+    }
+    false
+}
+
+/// Remind those who have not decided, and ask those to whom the gate escalates.
+fn remind(turn: &mut Turn, gate: Gate, plan: &GatePlan, mut open: OpenGate) {
+    let decided = |who: &Approver| open.approvals.iter().any(|a| plan.same_person(&a.by, who));
+    let silent = |all: &[Approver]| -> Vec<Approver> {
+        all.iter().filter(|who| !decided(who)).cloned().collect()
+    };
+    let due = [
+        (
+            plan.reminds_at(open.expires)
+                .filter(|_| open.reminded.is_none()),
+            Asking::Reminder,
+            silent(&plan.approvers),
+        ),
+        (
+            plan.escalates_at(open.expires)
+                .filter(|_| open.escalated.is_none()),
+            Asking::Escalation,
+            silent(plan.escalate.as_ref().map_or(&[], |e| e.to.as_slice())),
+        ),
+    ];
+    for (at, asking, approvers) in due {
+        let Some(at) = at else { continue };
+        if at > turn.now {
+            turn.look_again(at);
+            continue;
+        }
+        let task = Task::OpenGate {
+            gate,
+            evidence: open.evidence.clone(),
+            approvers,
+            expires: open.expires,
+            notify: plan.notify.clone(),
+            asking,
+        };
+        let Some(effect) = turn.plan(task) else {
+            continue;
+        };
+        let (event, text) = match asking {
+            Asking::Escalation => {
+                open.escalated = Some(turn.now);
+                ("GateEscalated", "others are asked as well")
+            }
+            Asking::Reminder | Asking::First => {
+                open.reminded = Some(turn.now);
+                ("ApproversReminded", "who has not decided is reminded")
+            }
+        };
+        turn.note_by(
+            event,
+            format!("The {gate} gate expires soon: {text}."),
+            "tidegate",
+            &effect,
+        );
+    }
+    turn.wave.gates.insert(gate, GateState::Open(open));
+}
+
+fn ask(turn: &mut Turn, gate: Gate, plan: &GatePlan, changed: Vec<String>) -> bool {
     if turn.wave.hold.is_some() {
         return false;
     }
     let round = turn.wave.rounds.get(&gate).copied().unwrap_or(0);
-    let evidence = evidence(turn, gate, round);
+    let evidence = evidence::evidence(turn, gate, round, changed);
+    let expires = later(turn.now, plan.expires);
+    let open = OpenGate::new(evidence, turn.now, expires);
     if plan.automatic {
         turn.wave.rounds.insert(gate, round + 1);
-        approve(turn, gate, &evidence, Vec::new());
+        let all = open.evidence.servers.iter().map(|s| s.server.clone());
+        let all: BTreeSet<ServerId> = all.collect();
+        approve(turn, gate, open, &all);
         return true;
     }
-    let expires = later(turn.now, plan.expires);
     let task = Task::OpenGate {
         gate,
-        evidence: evidence.clone(),
+        evidence: open.evidence.clone(),
         approvers: plan.approvers.clone(),
         expires,
+        notify: plan.notify.clone(),
+        asking: Asking::First,
     };
     let Some(effect) = turn.plan(task) else {
         return false;
@@ -103,133 +309,131 @@ fn ask(turn: &mut Turn, gate: Gate, plan: &GatePlan) -> bool {
         &effect,
     );
     turn.look_again(expires);
-    turn.wave.gates.insert(
-        gate,
-        GateState::Open(OpenGate {
-            evidence,
-            opened: turn.now,
-            expires,
-            approvals: Vec::new(),
-        }),
-    );
+    turn.wave.gates.insert(gate, GateState::Open(open));
     false
 }
 
-fn approve(turn: &mut Turn, gate: Gate, evidence: &Evidence, by: Vec<String>) {
+/// The gate is approved for these servers; the others are put off.
+fn approve(turn: &mut Turn, gate: Gate, open: OpenGate, approved: &BTreeSet<ServerId>) {
+    let by: Vec<String> = open.approvals.iter().map(|a| a.by.to_string()).collect();
     let who = if by.is_empty() {
         "the plan".to_owned()
     } else {
         by.join(", ")
     };
-    turn.note_by(
-        "GateApproved",
-        format!("The {gate} gate is approved."),
-        who,
-        evidence.hash(),
-    );
-    let jobs = evidence
-        .servers
+    let Evidence { servers: asked, .. } = &open.evidence;
+    let put_off: BTreeSet<ServerId> = asked
         .iter()
+        .filter(|s| !approved.contains(&s.server))
+        .map(|s| s.server.clone())
+        .collect();
+    let jobs = asked
+        .iter()
+        .filter(|s| approved.contains(&s.server))
         .map(|s| (s.server.clone(), s.job.clone()))
         .collect();
+    let evidence = open.evidence.hash();
+    let text = if put_off.is_empty() {
+        format!("The {gate} gate is approved.")
+    } else {
+        format!(
+            "The {gate} gate is approved for {}; {} stay as they are.",
+            servers(approved.len()),
+            servers(put_off.len())
+        )
+    };
+    turn.note_by("GateApproved", text.clone(), who, &evidence);
+    if !put_off.is_empty() {
+        let subject = format!("[{}] The {gate} gate is approved in part", turn.wave.id);
+        let text = format!(
+            "{text} They go on replicating, and the gate asks for them again when somebody says \
+             so:\n\n  tidegate ask {} {gate}\n",
+            turn.wave.id
+        );
+        turn.tell(subject, text, false);
+    }
+    // A finalize is acted on at once.
+    let question = (gate == Gate::Cutover && !by.is_empty()).then(|| Box::new(open));
     turn.wave.gates.insert(
         gate,
         GateState::Approved {
-            evidence: evidence.hash(),
+            evidence,
             at: turn.now,
             by,
             jobs,
+            put_off,
+            question,
         },
     );
 }
 
-/// The launch that the gate is about, if it is about this server.
-fn subject(server: &Server, gate: Gate) -> Option<&Passed> {
-    match (gate, &server.stage) {
-        (Gate::Cutover, Stage::Tested { .. }) => server.test.as_ref(),
-        (Gate::Finalize, Stage::CutOver { .. } | Stage::Finalizing { .. }) => {
-            server.cutover.as_ref()
-        }
-        (Gate::Cutover | Gate::Finalize, _) => None,
-    }
-}
-
-fn jobs(turn: &Turn, gate: Gate) -> BTreeMap<ServerId, JobId> {
-    turn.servers
-        .iter()
-        .filter_map(|s| subject(s, gate).map(|passed| (s.id.clone(), passed.launch.job.clone())))
-        .collect()
-}
-
-/// What an approver is shown now.
-fn evidence(turn: &Turn, gate: Gate, round: u32) -> Evidence {
-    let servers = turn
-        .servers
-        .iter()
-        .filter_map(|s| subject(s, gate).map(|passed| server_evidence(s, passed)))
-        .collect();
-    let left_out = turn
-        .servers
-        .iter()
-        .filter_map(|s| match &s.stage {
-            Stage::Ended {
-                end: End::Skipped { reason } | End::Failed { reason, .. },
-            } => Some(LeftOut {
-                server: s.id.clone(),
-                hostname: s.hostname.clone(),
-                reason: reason.clone(),
-            }),
-            _ => None,
-        })
-        .collect();
-    let projected_downtime = match gate {
-        Gate::Cutover => turn
-            .wave
-            .plan
-            .applications
-            .iter()
-            .map(|a| window::projection(turn, a))
-            .max(),
-        Gate::Finalize => None,
+/// Servers whose launch is neither the one that was approved nor was left for later.
+fn other_launches(
+    turn: &Turn,
+    gate: Gate,
+    jobs: &BTreeMap<ServerId, JobId>,
+    put_off: &BTreeSet<ServerId>,
+) -> Vec<String> {
+    let launch = |s: &Server| evidence::subject(s, gate).map(|passed| passed.launch.job.clone());
+    let gone = |s: &&Server| jobs.contains_key(&s.id) && launch(s).is_none() && s.left();
+    let other = |s: &&Server| {
+        let launch = launch(s);
+        launch.is_some() && !put_off.contains(&s.id) && jobs.get(&s.id) != launch.as_ref()
     };
-    Evidence {
-        wave: turn.wave.id.clone(),
-        gate,
-        round,
-        window: turn.wave.plan.window.clone(),
-        projected_downtime,
-        servers,
-        left_out,
+    // What was approved and is cut over by now is no change.
+    let left = turn
+        .servers
+        .iter()
+        .filter(gone)
+        .map(|s| format!("{} left the wave", s.hostname));
+    let launched = turn
+        .servers
+        .iter()
+        .filter(other)
+        .map(|s| format!("{} was launched again", s.hostname));
+    match gate {
+        Gate::Finalize => launched.collect(),
+        Gate::Cutover => launched
+            .chain(left.filter(|_| matches!(turn.wave.phase, Phase::AwaitingCutover)))
+            .collect(),
     }
 }
 
-fn server_evidence(server: &Server, passed: &Passed) -> ServerEvidence {
-    ServerEvidence {
-        server: server.id.clone(),
-        hostname: server.hostname.clone(),
-        application: server.application.clone(),
-        job: passed.launch.job.clone(),
-        instance: passed.launch.instance.clone(),
-        validated_at: passed.at,
-        checks: passed.checks,
+fn list(changes: &[String]) -> String {
+    const SHOWN: usize = 5;
+    let mut text = changes
+        .iter()
+        .take(SHOWN)
+        .cloned()
+        .collect::<Vec<_>>()
+        .join("; ");
+    if changes.len() > SHOWN {
+        text.push_str(&format!("; and {} more", changes.len() - SHOWN));
     }
+    text
 }
 
 /// A wave with a server that has to be tested again goes back to testing, and its cutover gate
 /// is asked again.
 pub(super) fn back_to_testing(turn: &mut Turn) {
-    let again = turn.servers.iter().any(|s| match &s.stage {
-        Stage::Replicating | Stage::Accepting { .. } => true,
-        Stage::Launching { purpose, .. }
-        | Stage::Checking { purpose, .. }
-        | Stage::Validating { purpose, .. } => *purpose == crate::server::Purpose::Test,
-        Stage::Returning { then, .. } => {
-            *then == crate::server::Then::Launch(crate::server::Purpose::Test)
-        }
-        _ => false,
-    });
-    if again && matches!(turn.wave.phase, Phase::AwaitingCutover | Phase::CuttingOver) {
-        turn.wave.gates.remove(&Gate::Cutover);
+    let again: Vec<String> = turn
+        .servers
+        .iter()
+        .filter(|s| match &s.stage {
+            Stage::Replicating | Stage::Accepting { .. } => true,
+            Stage::Launching { purpose, .. }
+            | Stage::Checking { purpose, .. }
+            | Stage::Validating { purpose, .. } => *purpose == crate::server::Purpose::Test,
+            Stage::Returning { then, .. } => {
+                *then == crate::server::Then::Launch(crate::server::Purpose::Test)
+            }
+            _ => false,
+        })
+        .map(|s| s.hostname.clone())
+        .collect();
+    if !again.is_empty() && matches!(turn.wave.phase, Phase::AwaitingCutover | Phase::CuttingOver) {
+        let change = format!("to be tested again: {}", list(&again));
+        lapse_if_asked(turn, Gate::Cutover, change);
         turn.enter(Phase::Testing);
     }
 }

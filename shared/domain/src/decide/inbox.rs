@@ -1,12 +1,11 @@
 //! What people ask: every message has a defined outcome in every phase. It is done, already
 //! known, or refused with a reason in the audit chain; it is drained in any case.
-//!
-//! **Invariant 9**: a decision counts once, for the evidence it was shown, by an allowed person,
-//! in time.
 
+use super::decisions::{self, Said};
 use super::turn::Turn;
 use super::{cleanup, gates, outcomes};
-use crate::gate::{Approval, Gate, GateState, Verdict};
+use crate::audit::About;
+use crate::gate::Gate;
 use crate::hold::{HoldId, HoldReason};
 use crate::id::ServerId;
 use crate::message::{Body, Message};
@@ -22,12 +21,20 @@ pub(super) fn receive(turn: &mut Turn, message: Message) {
         body,
         at: _,
     } = message;
+    let about = match &body {
+        Body::Decide { gate, verdict, .. } => About {
+            gate: Some(*gate),
+            verdict: Some(*verdict),
+            ..About::default()
+        },
+        _ => About::default(),
+    };
     let answer = if turn.wave.phase.terminal() {
         Err("the wave has ended".to_owned())
     } else {
         match body {
-            Body::Apply(plan) => amend(turn, *plan),
-            Body::Start => start(turn),
+            Body::Apply(plan) => amend(turn, &by, *plan),
+            Body::Start => start(turn, &by),
             Body::Hold { note } => hold(turn, &by, note),
             Body::Resume { hold } => resume(turn, hold),
             Body::Skip { servers } => skip(turn, &by, &servers),
@@ -36,20 +43,44 @@ pub(super) fn receive(turn: &mut Turn, message: Message) {
                 gate,
                 verdict,
                 evidence,
-            } => decide_gate(turn, &by, gate, verdict, &evidence),
+                door,
+                only,
+                reason,
+            } => {
+                let said = Said {
+                    by: &by,
+                    gate,
+                    verdict,
+                    evidence: &evidence,
+                    door,
+                    only: &only,
+                    reason,
+                };
+                decisions::decide(turn, said)
+            }
+            Body::Withdraw { gate, evidence, .. } => {
+                decisions::withdraw(turn, &by, gate, &evidence)
+            }
+            Body::Waive {
+                servers,
+                check,
+                reason,
+            } => decisions::waive(turn, &by, &servers, &check, &reason),
+            Body::Ask { gate } => decisions::ask_again(turn, gate),
         }
     };
     match answer {
         Ok(text) => turn.note_by("MessageCounted", text, &by, &id),
         Err(reason) => turn.note_by("MessageRefused", format!("Refused: {reason}."), &by, &id),
     }
+    turn.about(about);
     turn.drained.push(id);
 }
 
 /// What came of a message: what was done, or why not.
-type Answer = Result<String, String>;
+pub(super) type Answer = Result<String, String>;
 
-fn amend(turn: &mut Turn, plan: Plan) -> Answer {
+fn amend(turn: &mut Turn, by: &Approver, plan: Plan) -> Answer {
     if plan == turn.wave.plan {
         return Ok("The plan is the one that is under way already.".to_owned());
     }
@@ -65,14 +96,14 @@ fn amend(turn: &mut Turn, plan: Plan) -> Answer {
             if turn.servers.iter().any(in_motion) {
                 return Err("cutovers are under way; change the plan when they rest".to_owned());
             }
-            turn.wave.gates.remove(&Gate::Cutover);
+            gates::lapse_if_asked(turn, Gate::Cutover, format!("{by} changed the plan"));
             turn.enter(Phase::AwaitingCutover);
         }
         Phase::AwaitingCutover => {
-            turn.wave.gates.remove(&Gate::Cutover);
+            gates::lapse_if_asked(turn, Gate::Cutover, format!("{by} changed the plan"));
         }
         Phase::Soaking { .. } | Phase::AwaitingFinalize => {
-            turn.wave.gates.remove(&Gate::Finalize);
+            gates::lapse_if_asked(turn, Gate::Finalize, format!("{by} changed the plan"));
         }
         Phase::Waiting
         | Phase::Preflight { .. }
@@ -87,24 +118,27 @@ fn amend(turn: &mut Turn, plan: Plan) -> Answer {
         };
     }
     turn.wave.plan = plan;
+    turn.wave.applied_by = by.clone();
     Ok("The plan was changed; a gate that was asked is asked again.".to_owned())
 }
 
-fn in_motion(server: &Server) -> bool {
+pub(super) fn in_motion(server: &Server) -> bool {
     !matches!(
         server.stage,
         Stage::Tested {
             instance: TestInstance::Kept { .. } | TestInstance::Gone
         } | Stage::CutOver { .. }
+            | Stage::Finalized { .. }
             | Stage::Ended { .. }
     )
 }
 
-fn start(turn: &mut Turn) -> Answer {
+fn start(turn: &mut Turn, by: &Approver) -> Answer {
     match turn.wave.phase {
         Phase::Waiting => {
             let first = turn.wave.started.is_none() || turn.wave.plan.start == Start::Replication;
             turn.wave.started.get_or_insert(turn.now);
+            turn.wave.started_by.get_or_insert(by.clone());
             turn.wave.plan.start = Start::Manual;
             Ok(if first {
                 "The wave is started."
@@ -287,53 +321,4 @@ fn abort(turn: &mut Turn) -> Answer {
     outcomes::cancel_planned(turn);
     turn.enter(Phase::Aborting);
     Ok("The wave is being ended; what was started is cleaned up.".to_owned())
-}
-
-fn decide_gate(
-    turn: &mut Turn,
-    by: &Approver,
-    gate: Gate,
-    verdict: Verdict,
-    evidence: &str,
-) -> Answer {
-    let plan = match gate {
-        Gate::Cutover => turn.wave.plan.gates.cutover.clone(),
-        Gate::Finalize => turn.wave.plan.gates.finalize.clone(),
-    };
-    let Some(GateState::Open(open)) = turn.wave.gates.get_mut(&gate) else {
-        return Err(format!("the {gate} gate is not open"));
-    };
-    if open.evidence.hash() != evidence {
-        return Err("the evidence has changed since; look at it again".to_owned());
-    }
-    if turn.now >= open.expires {
-        return Err(format!("the {gate} gate has expired"));
-    }
-    if plan.approver(by).is_none() {
-        return Err(format!("{by} is no approver of the {gate} gate"));
-    }
-    match verdict {
-        Verdict::Approve => {
-            if open.approvals.iter().any(|a| a.by == *by) {
-                return Ok(format!("{by} approved the {gate} gate already."));
-            }
-            open.approvals.push(Approval {
-                by: by.clone(),
-                at: turn.now,
-            });
-            Ok(format!("{by} approved the {gate} gate."))
-        }
-        Verdict::Reject => {
-            turn.wave.gates.remove(&gate);
-            if turn.wave.hold.is_some() {
-                // Held already: the gate is asked again once the wave goes on.
-                return Ok(format!("{by} rejected the {gate} gate."));
-            }
-            turn.hold(HoldReason::Rejected {
-                gate: gate.to_string(),
-                by: by.to_string(),
-            });
-            Ok(format!("{by} rejected the {gate} gate."))
-        }
-    }
 }

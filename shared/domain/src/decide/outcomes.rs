@@ -8,7 +8,9 @@ use std::collections::BTreeMap;
 use super::cleanup::give_up;
 use super::turn::Turn;
 use super::{follow, launches, wants};
+use crate::audit::About;
 use crate::effect::{Effect, EffectStatus, LifeCycleTarget, Outcome, Refusal, RefusalKind, Task};
+use crate::gate::Asking;
 use crate::hold::HoldReason;
 use crate::id::{EffectId, JobId, ServerId};
 use crate::server::{CallStep, JobStep, Purpose, RunStep, Server, Stage, TestInstance, Then};
@@ -80,7 +82,14 @@ fn close(turn: &mut Turn, effect: &Effect, outcome: Outcome) {
         }
         (Task::RetryReplication { .. } | Task::Notify { .. }, _) => {}
         (Task::RunDocument { .. }, outcome) => command(turn, effect, outcome),
-        (Task::OpenGate { gate, .. }, Outcome::Refused(refusal)) => {
+        (
+            Task::OpenGate {
+                gate,
+                asking: Asking::First,
+                ..
+            },
+            Outcome::Refused(refusal),
+        ) => {
             turn.wave.gates.remove(gate);
             hold_for(turn, &effect.task, &refusal);
         }
@@ -223,6 +232,17 @@ pub(super) fn stage_effect(stage: &Stage) -> Option<&EffectId> {
     }
 }
 
+/// What a job of that task does, as the audit chain and events call it.
+fn purpose(task: &Task) -> Option<String> {
+    let name = match task {
+        Task::StartTest { .. } => "test",
+        Task::StartCutover { .. } => "cutover",
+        Task::TerminateTests { .. } => "termination",
+        _ => return None,
+    };
+    Some(name.to_owned())
+}
+
 fn job(turn: &mut Turn, effect: &Effect, outcome: Outcome) {
     let indices = in_effect(turn, &effect.id);
     match outcome {
@@ -240,6 +260,16 @@ fn job(turn: &mut Turn, effect: &Effect, outcome: Outcome) {
                 "aws",
                 &effect.id,
             );
+            turn.about(About {
+                purpose: purpose(&effect.task),
+                job: Some(job.clone()),
+                servers: indices
+                    .iter()
+                    .filter_map(|index| turn.servers.get(*index))
+                    .map(|server| server.id.clone())
+                    .collect(),
+                ..About::default()
+            });
             for index in indices {
                 turn.with_server(index, |_, server| started(server, &job));
             }
@@ -448,6 +478,7 @@ fn finalized(turn: &mut Turn, effect: &EffectId, id: &ServerId, refusal: Option<
         None => {
             server.stage = Stage::Finalized { at: turn.now };
             turn.note("Finalized", format!("{} is finalized.", server.hostname));
+            turn.about(About::server(&server.id));
         }
         Some(refusal) => {
             let not_before = turn.after(pause(turn, refusal, server));
@@ -591,6 +622,7 @@ fn give_up_refused(turn: &mut Turn, server: &mut Server, task: &Task, message: &
                 "TerminationRefused",
                 format!("{}: {message}", server.hostname),
             );
+            turn.about(About::server(&server.id));
             server.instance = None;
             server.stage = Stage::Tested {
                 instance: TestInstance::Gone,
@@ -601,6 +633,7 @@ fn give_up_refused(turn: &mut Turn, server: &mut Server, task: &Task, message: &
                 "TerminationRefused",
                 format!("{}: {message}", server.hostname),
             );
+            turn.about(About::server(&server.id));
             server.instance = None;
             server.stage = super::cleanup::go_on(turn, server, then);
         }
@@ -611,6 +644,7 @@ fn give_up_refused(turn: &mut Turn, server: &mut Server, task: &Task, message: &
                 "LifeCycleRefused",
                 format!("{} stays as it is: {message}", server.hostname),
             );
+            turn.about(About::server(&server.id));
             follow::returned(turn, server, to, then);
         }
         _ => turn.hold(HoldReason::Refused {

@@ -245,7 +245,10 @@ fn testing(turn: &mut Turn) {
 fn rests_after_test(stage: &Stage) -> bool {
     matches!(
         stage,
-        Stage::Tested { .. } | Stage::CutOver { .. } | Stage::Ended { .. }
+        Stage::Tested { .. }
+            | Stage::CutOver { .. }
+            | Stage::Finalized { .. }
+            | Stage::Ended { .. }
     )
 }
 
@@ -312,7 +315,7 @@ fn awaiting_cutover(turn: &mut Turn) {
         .iter()
         .any(|s| matches!(s.stage, Stage::Tested { .. }));
     if !left {
-        return turn.enter(Phase::CuttingOver);
+        return cut_over(turn);
     }
     if !gates::approved(turn, Gate::Cutover) {
         return;
@@ -323,6 +326,12 @@ fn awaiting_cutover(turn: &mut Turn) {
         let opens = window.opens;
         return turn.look_again(opens);
     }
+    cut_over(turn);
+}
+
+/// From here on the approval cannot be withdrawn.
+fn cut_over(turn: &mut Turn) {
+    gates::act_on(turn, Gate::Cutover);
     turn.enter(Phase::CuttingOver);
 }
 
@@ -335,12 +344,13 @@ fn cutting_over(turn: &mut Turn) {
     if moving {
         return;
     }
-    let waiting: Vec<&Server> = turn
+    let (later, waiting): (Vec<&Server>, Vec<&Server>) = turn
         .servers
         .iter()
         .filter(|s| matches!(s.stage, Stage::Tested { .. }))
-        .collect();
+        .partition(|s| gates::is_put_off(turn, Gate::Cutover, &s.id));
     if waiting.is_empty() {
+        let put_off = !later.is_empty();
         if hold_for_failed(turn) {
             return;
         }
@@ -349,8 +359,12 @@ fn cutting_over(turn: &mut Turn) {
             .iter()
             .any(|s| matches!(s.stage, Stage::CutOver { .. }))
         {
-            // Every server was left out: there is nothing to soak or to finalize.
-            return turn.enter(Phase::Finalizing);
+            // Nothing runs in AWS that is to be soaked or finalized.
+            return turn.enter(if put_off {
+                Phase::AwaitingCutover
+            } else {
+                Phase::Finalizing
+            });
         }
         let until = turn.after(turn.wave.plan.gates.soak);
         return turn.enter(Phase::Soaking { until });
@@ -398,6 +412,7 @@ fn out_of_step(turn: &mut Turn, applications: &[ApplicationName]) {
                     .is_none_or(|seen| !seen.in_step(max_lag))
             };
             if matches!(server.stage, Stage::Tested { .. })
+                && !gates::is_put_off(turn, Gate::Cutover, &server.id)
                 && applications.contains(&server.application)
                 && turn.now >= deadline
                 && behind()
@@ -456,6 +471,20 @@ fn soaking(turn: &mut Turn, until: jiff::Timestamp) {
 }
 
 fn finalizing(turn: &mut Turn) {
+    // What was put off waits again at its gate once the rest is finalized.
+    let later = turn.servers.iter().filter(|s| !s.at_rest());
+    let (running, replicating): (Vec<&Server>, Vec<&Server>) =
+        later.partition(|s| matches!(s.stage, Stage::CutOver { .. }));
+    let put_off = |s: &&Server| gates::is_put_off(turn, Gate::Finalize, &s.id);
+    let waits = |s: &&Server| matches!(s.stage, Stage::Tested { .. } | Stage::Replicating);
+    if running.iter().all(put_off) && replicating.iter().all(waits) {
+        if !running.is_empty() {
+            return turn.enter(Phase::AwaitingFinalize);
+        }
+        if !replicating.is_empty() {
+            return turn.enter(Phase::AwaitingCutover);
+        }
+    }
     if turn.servers.iter().all(Server::at_rest) && released(turn) {
         turn.enter(Phase::Completed);
         let text = format!(

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use crate::id::ServerId;
 use crate::observation::{LifeCycle, ServerSeen};
 use crate::plan::{MOST_SERVERS, Plan, Select, Selector};
-use crate::server::{Server, Stage};
+use crate::server::{Server, Stage, Trial};
 use crate::wave::Wave;
 
 /// Whether a selector of the plan picks this server.
@@ -79,6 +79,9 @@ pub(super) fn select(
                     failed: false,
                     refusals: 0,
                     stall: None,
+                    trial: Trial::default(),
+                    waivers: Vec::new(),
+                    previous_snapshots: 0,
                 });
             }
         }

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 
 use super::Facts;
-use crate::audit::Entry;
+use crate::audit::{About, Entry};
 use crate::effect::{Effect, EffectStatus, Task};
 use crate::hold::{Hold, HoldId, HoldReason};
 use crate::id::{EffectId, MessageId, ServerId, WaveId};
@@ -120,7 +120,15 @@ impl Turn {
             text: text.into(),
             by: None,
             reference: None,
+            about: About::default(),
         });
+    }
+
+    /// What the last thing that happened is about, for machines.
+    pub(super) fn about(&mut self, about: About) {
+        if let Some(entry) = self.entries.last_mut() {
+            entry.about = about;
+        }
     }
 
     /// Somebody wanted something.
@@ -136,6 +144,7 @@ impl Turn {
             text: text.into(),
             by: Some(by.to_string()),
             reference: Some(reference.to_string()),
+            about: About::default(),
         });
     }
 
@@ -173,13 +182,19 @@ impl Turn {
         Some(id)
     }
 
-    /// Tell people. Said at least once, and dropped if too much else is to be said.
-    pub(super) fn tell(&mut self, subject: impl Into<String>, text: impl Into<String>, act: bool) {
+    /// Tell people. Said at least once, and dropped if too much else is to be said. Gives the
+    /// effect that tells them.
+    pub(super) fn tell(
+        &mut self,
+        subject: impl Into<String>,
+        text: impl Into<String>,
+        act: bool,
+    ) -> Option<EffectId> {
         self.plan(Task::Notify {
             subject: subject.into().chars().take(100).collect(),
             text: text.into(),
             action_required: act,
-        });
+        })
     }
 
     /// Start nothing new until a person has seen to it. The first hold stays.
@@ -189,6 +204,10 @@ impl Turn {
         }
         let sentence = reason.sentence();
         self.note("WaveHeld", sentence.clone());
+        self.about(About {
+            hold: Some(HoldId(self.wave.turn)),
+            ..About::default()
+        });
         let commands = reason.commands(&self.wave.id);
         self.wave.hold = Some(Hold {
             id: HoldId(self.wave.turn),
@@ -209,6 +228,10 @@ impl Turn {
     /// Enter a phase.
     pub(super) fn enter(&mut self, phase: Phase) {
         self.note("PhaseEntered", format!("The wave is now {}.", phase.name()));
+        self.about(About {
+            phase: Some(phase.name().to_owned()),
+            ..About::default()
+        });
         self.wave.phase = phase;
         self.wave.phase_since = self.now;
     }

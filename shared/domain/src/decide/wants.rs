@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use super::turn::{Turn, later};
-use super::{follow, launches, window};
+use super::{follow, gates, launches, window};
 use crate::effect::{LifeCycleTarget, Task};
 use crate::gate::{Gate, GateState};
 use crate::id::{JobId, NodeId, ServerId};
@@ -53,6 +53,7 @@ fn begin_cutovers(turn: &mut Turn) {
             .enumerate()
             .filter(|(_, s)| s.application == application.name)
             .filter(|(_, s)| matches!(s.stage, Stage::Tested { .. }))
+            .filter(|(_, s)| !gates::is_put_off(turn, Gate::Cutover, &s.id))
             .map(|(index, _)| index)
             .collect();
         let ready = |index: &usize| turn.servers.get(*index).is_some_and(|s| ready(turn, s));
@@ -96,7 +97,10 @@ fn approved(turn: &Turn, server: &Server) -> bool {
         (Some(GateState::Approved { jobs, .. }), Some(test)) => {
             jobs.get(&server.id) == Some(&test.launch.job)
         }
-        (Some(GateState::Approved { .. } | GateState::Open(_)) | None, _) => false,
+        (
+            Some(GateState::Approved { .. } | GateState::Open(_) | GateState::Lapsed { .. }) | None,
+            _,
+        ) => false,
     }
 }
 
@@ -207,15 +211,13 @@ fn expire_test_instances(turn: &mut Turn) {
         ),
         _ => false,
     };
-    if !far {
-        return;
-    }
     for index in 0..turn.servers.len() {
         turn.with_server(index, |turn, server| {
             if let Stage::Tested {
                 instance: TestInstance::Kept { until },
             } = &server.stage
                 && *until <= turn.now
+                && (far || gates::is_put_off(turn, Gate::Cutover, &server.id))
             {
                 server.stage = Stage::Tested {
                     instance: TestInstance::Terminating(JobStep::Due {

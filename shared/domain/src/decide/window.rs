@@ -5,8 +5,10 @@
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::gates;
 use super::turn::{Turn, later};
 use super::wants::failed;
+use crate::gate::Gate;
 use crate::plan::Application;
 use crate::server::{End, Server, Stage};
 
@@ -105,6 +107,7 @@ pub(super) fn projection(turn: &Turn, application: &Application) -> SignedDurati
     turn.servers
         .iter()
         .filter(|s| s.application == application.name && !cut_over_or_left_out(s))
+        .filter(|s| !gates::is_put_off(turn, Gate::Cutover, &s.id))
         .filter_map(|s| s.test.as_ref())
         .map(|test| test.at.duration_since(test.launch.requested_at))
         .max()

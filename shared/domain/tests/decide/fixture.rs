@@ -35,6 +35,27 @@ pub(crate) fn approver() -> Approver {
     Approver::Mail("ops@example.com".to_owned())
 }
 
+/// Who applies plans: nobody who approves.
+pub(crate) fn operator() -> Approver {
+    Approver::Iam("arn:aws:iam::111122223333:user/operator".to_owned())
+}
+
+/// A decision about everything, by a link.
+pub(crate) fn say(
+    gate: tidegate_domain::gate::Gate,
+    verdict: tidegate_domain::gate::Verdict,
+    evidence: String,
+) -> Body {
+    Body::Decide {
+        gate,
+        verdict,
+        evidence,
+        door: tidegate_domain::gate::Door::Mail,
+        only: tidegate_domain::gate::Part::default(),
+        reason: None,
+    }
+}
+
 /// A document that takes no parameters.
 pub(crate) fn document(name: &str) -> Document {
     Document {
@@ -64,15 +85,12 @@ pub(crate) fn plan(first: usize, second: usize) -> Plan {
         }),
         validate: vec![document("Check")],
     };
-    let gate = |automatic| GatePlan {
-        automatic,
-        approvers: if automatic {
-            Vec::new()
+    let gate = |automatic| {
+        if automatic {
+            GatePlan::automatic()
         } else {
-            vec![approver()]
-        },
-        quorum: 1,
-        expires: SignedDuration::from_hours(24),
+            GatePlan::asking(vec![approver()], 1, SignedDuration::from_hours(24))
+        }
     };
     Plan {
         wave: WaveId::parse("orders").expect("a name"),
@@ -148,7 +166,7 @@ impl Hand {
         for n in 0..plan.applications.iter().map(|a| a.servers.len()).sum() {
             hand.seen.insert(server_id(n), seen(n, hand.now));
         }
-        hand.send(Body::Apply(Box::new(plan)));
+        hand.send_as(operator(), Body::Apply(Box::new(plan)));
         hand
     }
 
@@ -268,11 +286,7 @@ impl Hand {
             panic!("the gate is not open");
         };
         let evidence = open.evidence.hash();
-        self.send(Body::Decide {
-            gate: Gate::Cutover,
-            verdict: Verdict::Approve,
-            evidence,
-        });
+        self.send(say(Gate::Cutover, Verdict::Approve, evidence));
     }
 
     pub(crate) fn resume(&mut self) {

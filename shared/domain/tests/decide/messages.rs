@@ -3,12 +3,12 @@
 use std::fmt::Write;
 
 use jiff::SignedDuration;
-use tidegate_domain::gate::{Gate, GateState, Verdict};
+use tidegate_domain::gate::{Door, Gate, GateState, Verdict};
 use tidegate_domain::hold::HoldId;
 use tidegate_domain::message::Body;
 use tidegate_domain::plan::Approver;
 
-use crate::fixture::{Hand, plan, server_id};
+use crate::fixture::{Hand, plan, say, server_id};
 
 const PHASES: [&str; 10] = [
     "Waiting",
@@ -46,7 +46,7 @@ fn in_each_phase() -> Vec<Hand> {
                     .iter()
                     .filter_map(|(gate, state)| match state {
                         GateState::Open(open) => Some((*gate, open.evidence.hash())),
-                        GateState::Approved { .. } => None,
+                        GateState::Approved { .. } | GateState::Lapsed { .. } => None,
                     })
                     .collect();
                 for (gate, evidence) in open {
@@ -55,11 +55,7 @@ fn in_each_phase() -> Vec<Hand> {
                         Gate::Finalize => *phase != "AwaitingFinalize",
                     };
                     if wanted {
-                        hand.send(Body::Decide {
-                            gate,
-                            verdict: Verdict::Approve,
-                            evidence,
-                        });
+                        hand.send(say(gate, Verdict::Approve, evidence));
                     }
                 }
                 if decision.hand_out.is_empty() && hand.inbox.is_empty() {
@@ -106,13 +102,9 @@ fn every_message_in_every_phase() {
         let shown = |gate: Gate| match hand.wave().gates.get(&gate) {
             Some(GateState::Open(open)) => open.evidence.hash(),
             Some(GateState::Approved { evidence, .. }) => evidence.clone(),
-            None => "nothing".to_owned(),
+            Some(GateState::Lapsed { .. }) | None => "nothing".to_owned(),
         };
-        let decide = |gate, verdict| Body::Decide {
-            gate,
-            verdict,
-            evidence: shown(gate),
-        };
+        let decide = |gate, verdict| say(gate, verdict, shown(gate));
         let cases: Vec<(&str, Approver, Body)> = vec![
             (
                 "the same plan",
@@ -173,10 +165,40 @@ fn every_message_in_every_phase() {
             (
                 "approve what was not shown",
                 ops(),
-                Body::Decide {
+                say(Gate::Cutover, Verdict::Approve, "0".repeat(64)),
+            ),
+            (
+                "withdraw",
+                ops(),
+                Body::Withdraw {
                     gate: Gate::Cutover,
-                    verdict: Verdict::Approve,
-                    evidence: "0".repeat(64),
+                    evidence: shown(Gate::Cutover),
+                    door: Door::Mail,
+                },
+            ),
+            (
+                "waive",
+                ops(),
+                Body::Waive {
+                    servers: vec![server_id(0)],
+                    check: "Check".to_owned(),
+                    reason: "known".to_owned(),
+                },
+            ),
+            (
+                "waive without a reason",
+                ops(),
+                Body::Waive {
+                    servers: vec![server_id(0)],
+                    check: "Check".to_owned(),
+                    reason: " ".to_owned(),
+                },
+            ),
+            (
+                "ask again",
+                ops(),
+                Body::Ask {
+                    gate: Gate::Cutover,
                 },
             ),
         ];
@@ -208,11 +230,7 @@ fn a_double_approval_counts_once() {
     let evidence = open.evidence.hash();
     hand.send_as(
         Approver::Iam("arn:aws:iam::111122223333:role/Leader".to_owned()),
-        Body::Decide {
-            gate: Gate::Cutover,
-            verdict: Verdict::Approve,
-            evidence,
-        },
+        say(Gate::Cutover, Verdict::Approve, evidence),
     );
     hand.until("CuttingOver");
 }

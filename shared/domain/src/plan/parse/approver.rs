@@ -14,16 +14,12 @@ const WHAT: &str = "an approver: name@example.com, slack:U024BE7LH or iam:arn:aw
 pub(super) fn approver(field: Field<'_>, errors: &mut Errors) -> Option<Approver> {
     let given = scalar::text(field, WHAT, errors)?;
     if let Some(user) = given.strip_prefix("slack:") {
-        if slack_user(user) {
-            return Some(Approver::Slack(user.to_owned()));
-        }
-        field.expected("a Slack user ID, such as slack:U024BE7LH", errors);
-    } else if let Some(arn) = given.strip_prefix("iam:") {
-        match principal(arn) {
-            Ok(()) => return Some(Approver::Iam(arn.to_owned())),
-            Err(why) => field.wrong(format!("{} {why}", shown(arn)), errors),
-        }
-    } else if given.starts_with("arn:") {
+        return slack_approver(field, user, errors);
+    }
+    if let Some(arn) = given.strip_prefix("iam:") {
+        return iam_approver(field, arn, errors);
+    }
+    if given.starts_with("arn:") {
         field.wrong(
             format!(
                 "write {} for an IAM principal",
@@ -37,6 +33,47 @@ pub(super) fn approver(field: Field<'_>, errors: &mut Errors) -> Option<Approver
         field.expected(WHAT, errors);
     }
     None
+}
+
+/// Read a mail address.
+pub(super) fn mail(field: Field<'_>, errors: &mut Errors) -> Option<Approver> {
+    const WHAT: &str = "a mail address, such as name@example.com";
+    let given = scalar::text(field, WHAT, errors)?;
+    if mail_address(given) {
+        return Some(Approver::Mail(given.to_owned()));
+    }
+    field.expected(WHAT, errors);
+    None
+}
+
+/// Read a Slack user ID.
+pub(super) fn slack(field: Field<'_>, errors: &mut Errors) -> Option<Approver> {
+    let given = scalar::text(field, "a Slack user ID, such as U024BE7LH", errors)?;
+    slack_approver(field, given.strip_prefix("slack:").unwrap_or(given), errors)
+}
+
+/// Read an IAM principal.
+pub(super) fn iam(field: Field<'_>, errors: &mut Errors) -> Option<Approver> {
+    let given = scalar::text(field, "an ARN, such as arn:aws:iam::…", errors)?;
+    iam_approver(field, given.strip_prefix("iam:").unwrap_or(given), errors)
+}
+
+fn slack_approver(field: Field<'_>, user: &str, errors: &mut Errors) -> Option<Approver> {
+    if slack_user(user) {
+        return Some(Approver::Slack(user.to_owned()));
+    }
+    field.expected("a Slack user ID, such as slack:U024BE7LH", errors);
+    None
+}
+
+fn iam_approver(field: Field<'_>, arn: &str, errors: &mut Errors) -> Option<Approver> {
+    match principal(arn) {
+        Ok(()) => Some(Approver::Iam(arn.to_owned())),
+        Err(why) => {
+            field.wrong(format!("{} {why}", shown(arn)), errors);
+            None
+        }
+    }
 }
 
 /// `U` or `W` and capital letters or digits (Slack's reference of user types).

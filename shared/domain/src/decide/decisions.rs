@@ -1,0 +1,321 @@
+//! What people decide: approvals of the whole or a part, rejections, withdrawals, waivers, and
+//! that a gate asks again for what was left.
+//!
+//! **Invariant 9**: a decision counts once, for the evidence it was shown, by an allowed person,
+//! in time.
+
+use std::collections::BTreeSet;
+
+use super::inbox::{Answer, in_motion};
+use super::turn::{Turn, servers};
+use super::{cleanup, gates, wants};
+use crate::gate::{Approval, Door, Evidence, Gate, GateState, OpenGate, Part, Verdict};
+use crate::hold::HoldReason;
+use crate::id::ServerId;
+use crate::plan::{Approver, GatePlan, Plan};
+use crate::server::{End, Stage, Waiver};
+use crate::wave::{Phase, Wave};
+
+/// The longest reason, in characters.
+const LONGEST_REASON: usize = 500;
+
+/// A decision as it was said.
+pub(super) struct Said<'a> {
+    pub(super) by: &'a Approver,
+    pub(super) gate: Gate,
+    pub(super) verdict: Verdict,
+    pub(super) evidence: &'a str,
+    pub(super) door: Door,
+    pub(super) only: &'a Part,
+    pub(super) reason: Option<String>,
+}
+
+/// Count a decision.
+pub(super) fn decide(turn: &mut Turn, said: Said<'_>) -> Answer {
+    let Said { by, gate, .. } = said;
+    let plan = gates::plan(&turn.wave, gate).clone();
+    let open = match turn.wave.gates.get(&gate) {
+        Some(GateState::Open(open)) => open,
+        Some(GateState::Approved { .. }) => {
+            return Err(format!("the {gate} gate is approved already"));
+        }
+        Some(GateState::Lapsed { .. }) => {
+            return Err("the evidence has changed since; the gate asks again".to_owned());
+        }
+        None => return Err(format!("the {gate} gate is not open")),
+    };
+    if open.evidence.hash() != said.evidence {
+        return Err("the evidence has changed since; look at it again".to_owned());
+    }
+    if turn.now >= open.expires {
+        return Err(format!("the {gate} gate has expired"));
+    }
+    plan.may_decide(by, said.door, open)?;
+    match said.verdict {
+        Verdict::Approve => {
+            others_wave(&turn.wave, &plan, by)?;
+            let only = part(&turn.wave.plan, &open.evidence, said.only)?;
+            approve(turn, &plan, &said, only)
+        }
+        Verdict::Reject => Ok(reject(turn, &said)),
+    }
+}
+
+/// Nobody approves what they started or last changed themselves, unless the plan lets them.
+fn others_wave(wave: &Wave, plan: &GatePlan, by: &Approver) -> Result<(), String> {
+    let changed = plan.did(by, &wave.applied_by);
+    let started = wave.started_by.as_ref().is_some_and(|s| plan.did(by, s));
+    if plan.self_approval || !(changed || started) {
+        return Ok(());
+    }
+    let did = if changed {
+        "applied this wave's plan"
+    } else {
+        "started this wave"
+    };
+    Err(format!(
+        "{by} {did}; somebody else has to approve it (or the plan says `self_approval: true`)"
+    ))
+}
+
+/// The servers that a part names, in the order of the evidence; none if it is the whole. What
+/// comes after something else can be approved only together with it.
+fn part(plan: &Plan, evidence: &Evidence, part: &Part) -> Result<Vec<ServerId>, String> {
+    if part.is_whole() {
+        return Ok(Vec::new());
+    }
+    let asked = &evidence.servers;
+    for name in &part.applications {
+        if !asked.iter().any(|s| s.application == *name) {
+            return Err(format!("the gate does not ask about application {name}"));
+        }
+    }
+    for id in &part.servers {
+        if !asked.iter().any(|s| s.server == *id) {
+            return Err(format!("the gate does not ask about server {id}"));
+        }
+    }
+    let named: BTreeSet<&ServerId> = part.servers.iter().collect();
+    let (approved, rest): (Vec<_>, Vec<_>) = asked
+        .iter()
+        .partition(|s| named.contains(&s.server) || part.applications.contains(&s.application));
+    if rest.is_empty() {
+        return Ok(Vec::new());
+    }
+    if evidence.gate == Gate::Cutover {
+        for application in &plan.applications {
+            if !approved.iter().any(|s| s.application == application.name) {
+                continue;
+            }
+            let missing = rest
+                .iter()
+                .find(|s| application.after.contains(&s.application));
+            if let Some(missing) = missing {
+                return Err(format!(
+                    "{} comes after {}, so that {} has to be approved with it",
+                    application.name, missing.application, missing.hostname
+                ));
+            }
+        }
+    }
+    Ok(approved.into_iter().map(|s| s.server.clone()).collect())
+}
+
+fn approve(turn: &mut Turn, plan: &GatePlan, said: &Said<'_>, only: Vec<ServerId>) -> Answer {
+    let Said { by, gate, .. } = said;
+    let at = turn.now;
+    let Some(GateState::Open(open)) = turn.wave.gates.get_mut(gate) else {
+        return Err(format!("the {gate} gate is not open"));
+    };
+    let what = match only.len() {
+        0 => format!("the {gate} gate"),
+        some => format!(
+            "{} of {} at the {gate} gate",
+            some,
+            servers(open.evidence.servers.len())
+        ),
+    };
+    if open.approvals.iter().any(|a| plan.same_person(&a.by, by)) {
+        return Ok(format!("{by} approved the {gate} gate already."));
+    }
+    open.approvals.push(Approval {
+        by: (*by).clone(),
+        at,
+        door: said.door,
+        only,
+        reason: said.reason.clone(),
+    });
+    Ok(format!(
+        "{by} approved {what} by {}{}.",
+        said.door.name(),
+        because(said.reason.as_deref())
+    ))
+}
+
+fn reject(turn: &mut Turn, said: &Said<'_>) -> String {
+    let Said { by, gate, .. } = said;
+    let because = because(said.reason.as_deref());
+    turn.wave.gates.remove(gate);
+    // Held already: the gate is asked again once the wave goes on.
+    if turn.wave.hold.is_none() {
+        turn.hold(HoldReason::Rejected {
+            gate: gate.to_string(),
+            by: format!("{by}{because}"),
+        });
+    }
+    format!(
+        "{by} rejected the {gate} gate by {}{because}.",
+        said.door.name()
+    )
+}
+
+fn because(reason: Option<&str>) -> String {
+    reason.map_or_else(String::new, |reason| format!(": {reason}"))
+}
+
+/// Take one's own approval back, if it was not acted on.
+pub(super) fn withdraw(turn: &mut Turn, by: &Approver, gate: Gate, evidence: &str) -> Answer {
+    let plan = gates::plan(&turn.wave, gate).clone();
+    let state = turn.wave.gates.get(&gate);
+    let mut open: OpenGate = match state {
+        Some(GateState::Open(open)) => open.clone(),
+        Some(GateState::Approved {
+            question: Some(open),
+            ..
+        }) => (**open).clone(),
+        Some(GateState::Approved { .. }) => {
+            return Err(format!(
+                "the approval of the {gate} gate is being acted on; hold the wave instead"
+            ));
+        }
+        Some(GateState::Lapsed { .. }) | None => {
+            return Err(format!("nothing is approved at the {gate} gate"));
+        }
+    };
+    if open.evidence.hash() != evidence {
+        return Err("the evidence has changed since; look at it again".to_owned());
+    }
+    let before = open.approvals.len();
+    open.approvals.retain(|a| !plan.same_person(&a.by, by));
+    if open.approvals.len() == before {
+        return Err(format!("{by} has not approved the {gate} gate"));
+    }
+    let undone = matches!(state, Some(GateState::Approved { .. }));
+    turn.wave.gates.insert(gate, GateState::Open(open));
+    Ok(if undone {
+        format!("{by} withdrew the approval of the {gate} gate, which is open again.")
+    } else {
+        format!("{by} withdrew the approval of the {gate} gate.")
+    })
+}
+
+/// Let servers pass although a check fails on them.
+pub(super) fn waive(
+    turn: &mut Turn,
+    by: &Approver,
+    ids: &[ServerId],
+    check: &str,
+    reason: &str,
+) -> Answer {
+    let reason: String = reason.trim().chars().take(LONGEST_REASON).collect();
+    if reason.is_empty() {
+        return Err("a waiver needs a reason".to_owned());
+    }
+    if ids.is_empty() {
+        return Err("no server is named".to_owned());
+    }
+    if matches!(turn.wave.phase, Phase::Finalizing | Phase::Aborting) {
+        return Err("it is too late to waive a check".to_owned());
+    }
+    for id in ids {
+        let Some(server) = turn.servers.iter().find(|s| s.id == *id) else {
+            return Err(format!("{id} is not in this wave"));
+        };
+        let checks = turn.application(server).map(|a| a.validate.as_slice());
+        let known = checks
+            .unwrap_or_default()
+            .iter()
+            .any(|d| d.document == check);
+        if !known {
+            return Err(format!(
+                "the plan runs no check {check} on {}",
+                server.hostname
+            ));
+        }
+        let over = match &server.stage {
+            Stage::CutOver { .. } | Stage::Finalizing { .. } | Stage::Finalized { .. } => true,
+            Stage::Ended { end } => !matches!(end, End::Failed { .. }),
+            _ => false,
+        };
+        if over {
+            return Err(format!(
+                "{} is {}; nothing is checked on it any more",
+                server.hostname,
+                server.stage.name()
+            ));
+        }
+    }
+    let waiver = Waiver {
+        check: check.to_owned(),
+        by: by.to_string(),
+        at: turn.now,
+        reason: reason.clone(),
+    };
+    for index in 0..turn.servers.len() {
+        if !turn.servers.get(index).is_some_and(|s| ids.contains(&s.id)) {
+            continue;
+        }
+        turn.with_server(index, |turn, server| {
+            server.waivers.retain(|w| w.check != waiver.check);
+            server.waivers.push(waiver.clone());
+            // The waiver is worth another try.
+            cleanup::try_again(turn, server);
+        });
+    }
+    gates::back_to_testing(turn);
+    let for_failed = turn
+        .wave
+        .hold
+        .as_ref()
+        .is_some_and(|h| matches!(h.reason, HoldReason::ServersFailed { .. }));
+    if for_failed && !turn.servers.iter().any(wants::failed) {
+        turn.wave.hold = None;
+    }
+    Ok(format!(
+        "{by} waived {check} on {}: {reason}",
+        servers(ids.len())
+    ))
+}
+
+/// Ask a gate again, about everything that is left.
+pub(super) fn ask_again(turn: &mut Turn, gate: Gate) -> Answer {
+    let waits = turn
+        .servers
+        .iter()
+        .any(|s| gates::is_put_off(turn, gate, &s.id) && !s.at_rest());
+    if !waits {
+        return Err(format!("nothing was put off at the {gate} gate"));
+    }
+    match (gate, &turn.wave.phase) {
+        (Gate::Cutover, Phase::AwaitingCutover) | (Gate::Finalize, Phase::AwaitingFinalize) => {}
+        (Gate::Cutover, Phase::CuttingOver) => {
+            if turn.servers.iter().any(in_motion) {
+                return Err("cutovers are under way; ask when they rest".to_owned());
+            }
+            turn.enter(Phase::AwaitingCutover);
+        }
+        (Gate::Cutover, Phase::Soaking { .. } | Phase::AwaitingFinalize) => {
+            // What runs in AWS already soaks on, and is asked about with the rest.
+            turn.wave.gates.remove(&Gate::Finalize);
+            turn.enter(Phase::AwaitingCutover);
+        }
+        (Gate::Cutover | Gate::Finalize, phase) => {
+            return Err(format!(
+                "the wave is {}; ask when that is over",
+                phase.name()
+            ));
+        }
+    }
+    turn.wave.gates.remove(&gate);
+    Ok(format!("The {gate} gate is asked again for what is left."))
+}

@@ -1,0 +1,393 @@
+//! The evidence of a gate as it is now, and what changed materially since it was frozen.
+//!
+//! **Invariant 9**: an approval counts for what was shown. What drifts within its limits is not a
+//! change: lag below the plan's, a newer snapshot, a newer read.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::turn::{Turn, servers};
+use super::window;
+use crate::gate::{
+    CheckShown, Evidence, Gate, LeftOut, ServerEvidence, Summary, Took, Waited, Waived, Warning,
+    WarningKind,
+};
+use crate::id::{ApplicationName, CommandId, ServerId};
+use crate::observation::{ReplicationState, ServerSeen};
+use crate::server::{End, Passed, Server, Stage, TestInstance};
+use crate::words;
+
+/// A read that is older than this says little: servers at rest are read every five minutes.
+const STALE: SignedDuration = SignedDuration::from_mins(15);
+/// How many servers a warning names.
+const MOST_NAMED: usize = 5;
+/// How many changes are told; the rest is counted.
+const MOST_CHANGES: usize = 50;
+
+/// What is wrong with a server's replication, the worst last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Trouble {
+    None,
+    Behind,
+    Stopped,
+}
+
+/// The launch that the gate is about, if it is about this server.
+pub(super) fn subject(server: &Server, gate: Gate) -> Option<&Passed> {
+    match (gate, &server.stage) {
+        (Gate::Cutover, Stage::Tested { .. }) => server.test.as_ref(),
+        (Gate::Finalize, Stage::CutOver { .. } | Stage::Finalizing { .. }) => {
+            server.cutover.as_ref()
+        }
+        (Gate::Cutover | Gate::Finalize, _) => None,
+    }
+}
+
+/// What an approver is shown now.
+pub(super) fn evidence(turn: &Turn, gate: Gate, round: u32, changed: Vec<String>) -> Evidence {
+    let mut checks = Checks::default();
+    let subjects: Vec<(&Server, &Passed)> = turn
+        .servers
+        .iter()
+        .filter_map(|s| subject(s, gate).map(|passed| (s, passed)))
+        .collect();
+    let shown: Vec<ServerEvidence> = subjects
+        .iter()
+        .map(|(server, passed)| server_evidence(turn, server, passed, &mut checks))
+        .collect();
+    let waived = subjects.iter().flat_map(|(s, p)| waived(s, p)).collect();
+    let left_out: Vec<LeftOut> = turn.servers.iter().filter_map(left_out).collect();
+    let projected_downtime = match gate {
+        Gate::Cutover => turn
+            .wave
+            .plan
+            .applications
+            .iter()
+            .map(|a| window::projection(turn, a))
+            .max(),
+        Gate::Finalize => None,
+    };
+    let mut evidence = Evidence {
+        changed,
+        window: turn.wave.plan.window.clone(),
+        projected_downtime,
+        waited: waited(turn.now, &subjects),
+        max_lag: turn.wave.plan.policy.max_lag,
+        servers: shown,
+        checks: checks.shown,
+        waived,
+        left_out,
+        ..Evidence::new(turn.wave.id.clone(), gate, round)
+    };
+    evidence.summary = summary(&evidence);
+    evidence.warnings = warnings(turn, &evidence, &subjects);
+    evidence
+}
+
+/// What changed materially since the evidence was frozen, a sentence each; nothing about servers
+/// that are put off.
+pub(super) fn changes(turn: &Turn, frozen: &Evidence, put_off: &BTreeSet<ServerId>) -> Vec<String> {
+    let gate = frozen.gate;
+    let then: BTreeMap<&ServerId, &ServerEvidence> =
+        frozen.servers.iter().map(|s| (&s.server, s)).collect();
+    let mut changes = Vec::new();
+    for server in &turn.servers {
+        if put_off.contains(&server.id) {
+            continue;
+        }
+        let name = words::one_line(&server.hostname, 80);
+        match (then.get(&server.id), subject(server, gate)) {
+            (None, None) => {}
+            (None, Some(_)) => changes.push(format!("{name} is ready now and was not asked about")),
+            (Some(_), None) => changes.push(match left_out(server) {
+                Some(left) => format!("{name} left the wave: {}", left.reason),
+                None => format!("{name} is {}", server.stage.name()),
+            }),
+            (Some(then), Some(now)) if then.job != now.launch.job => {
+                changes.push(format!("{name} was launched again"));
+            }
+            (Some(then), Some(_)) if gate == Gate::Cutover => {
+                let seen = turn.seen.get(&server.id);
+                changes.extend(
+                    worse(then, frozen.max_lag, seen, turn.wave.plan.policy.max_lag)
+                        .map(|what| format!("{name} {what}")),
+                );
+            }
+            (Some(_), Some(_)) => {}
+        }
+    }
+    if frozen.window != turn.wave.plan.window {
+        changes.push("the window is another one".to_owned());
+    }
+    if changes.len() > MOST_CHANGES {
+        let more = changes.len() - MOST_CHANGES;
+        changes.truncate(MOST_CHANGES);
+        changes.push(format!("and {more} more changes"));
+    }
+    changes
+}
+
+/// What became of a server's replication, if it is in worse trouble than was shown.
+fn worse(
+    then: &ServerEvidence,
+    allowed_then: SignedDuration,
+    seen: Option<&ServerSeen>,
+    allowed: SignedDuration,
+) -> Option<String> {
+    let seen = &seen?.replication;
+    let before = then.replication.map_or(Trouble::None, |state| {
+        trouble(state, then.lag, allowed_then)
+    });
+    let now = trouble(seen.state, seen.lag, allowed);
+    if now <= before {
+        return None;
+    }
+    match now {
+        Trouble::None => None,
+        Trouble::Behind => Some(format!(
+            "is {} behind its source; the plan allows {}",
+            words::duration(seen.lag.unwrap_or_default()),
+            words::duration(allowed)
+        )),
+        Trouble::Stopped => Some("does not replicate any more".to_owned()),
+    }
+}
+
+fn trouble(
+    state: ReplicationState,
+    lag: Option<SignedDuration>,
+    allowed: SignedDuration,
+) -> Trouble {
+    match state {
+        ReplicationState::Stalled | ReplicationState::Stopped | ReplicationState::Disconnected => {
+            Trouble::Stopped
+        }
+        ReplicationState::Initiating
+        | ReplicationState::InitialSync
+        | ReplicationState::Backlog
+        | ReplicationState::CreatingSnapshot
+        | ReplicationState::Continuous
+        | ReplicationState::Paused
+        | ReplicationState::Rescan
+        | ReplicationState::PendingSnapshotShipping
+        | ReplicationState::ShippingSnapshot
+        | ReplicationState::Unknown => {
+            if lag.is_some_and(|lag| lag > allowed) {
+                Trouble::Behind
+            } else {
+                Trouble::None
+            }
+        }
+    }
+}
+
+/// The commands that ran the checks, each once.
+#[derive(Default)]
+struct Checks {
+    shown: Vec<CheckShown>,
+    places: BTreeMap<(CommandId, bool), u32>,
+}
+
+impl Checks {
+    fn place(&mut self, document: &str, command: &CommandId, waived: bool) -> u32 {
+        let next = u32::try_from(self.shown.len()).unwrap_or(u32::MAX);
+        let place = *self.places.entry((command.clone(), waived)).or_insert(next);
+        if place == next {
+            self.shown.push(CheckShown {
+                document: document.to_owned(),
+                command: command.clone(),
+                waived,
+            });
+        }
+        place
+    }
+}
+
+fn server_evidence(
+    turn: &Turn,
+    server: &Server,
+    passed: &Passed,
+    checks: &mut Checks,
+) -> ServerEvidence {
+    let Passed { launch, trial, .. } = passed;
+    let seconds = |from: Option<Timestamp>, to: Option<Timestamp>| {
+        let took = from.zip(to).map(|(from, to)| to.duration_since(from));
+        took.map_or(0, |took| u32::try_from(took.as_secs()).unwrap_or(0))
+    };
+    let seen = turn.seen.get(&server.id);
+    ServerEvidence {
+        checks: passed.checks,
+        ran: trial
+            .results
+            .iter()
+            .map(|result| checks.place(&result.document, &result.command, result.waived))
+            .collect(),
+        took: Took {
+            launch: seconds(Some(launch.requested_at), trial.launched_at),
+            boot: seconds(trial.launched_at, trial.booted_at),
+            checks: seconds(trial.booted_at, Some(passed.at)),
+        },
+        life_cycle: seen.map(|s| s.life_cycle),
+        replication: seen.map(|s| s.replication.state),
+        lag: seen.and_then(|s| s.replication.lag),
+        last_snapshot: seen.and_then(|s| s.replication.last_snapshot),
+        seen_at: seen.map(|s| s.at),
+        ..ServerEvidence::new(
+            server.id.clone(),
+            server.hostname.clone(),
+            server.application.clone(),
+            launch.job.clone(),
+            launch.instance.clone(),
+            passed.at,
+        )
+    }
+}
+
+/// The checks that failed on a server and were waived, with who said so.
+fn waived<'a>(server: &'a Server, passed: &'a Passed) -> impl Iterator<Item = Waived> + 'a {
+    let failed = passed.trial.results.iter().filter(|result| result.waived);
+    failed.filter_map(|result| {
+        let waiver = server.waivers.iter().find(|w| w.check == result.document)?;
+        Some(Waived {
+            server: server.id.clone(),
+            hostname: server.hostname.clone(),
+            check: waiver.check.clone(),
+            by: waiver.by.clone(),
+            reason: waiver.reason.clone(),
+        })
+    })
+}
+
+fn left_out(server: &Server) -> Option<LeftOut> {
+    match &server.stage {
+        Stage::Ended {
+            end: End::Skipped { reason } | End::Failed { reason, .. },
+        } => Some(LeftOut {
+            server: server.id.clone(),
+            hostname: server.hostname.clone(),
+            reason: reason.clone(),
+        }),
+        _ => None,
+    }
+}
+
+fn waited(now: Timestamp, subjects: &[(&Server, &Passed)]) -> Waited {
+    let running = subjects.iter().filter(|(server, _)| {
+        matches!(
+            server.stage,
+            Stage::Tested {
+                instance: TestInstance::Kept { .. } | TestInstance::Terminating(_)
+            }
+        )
+    });
+    let mut waited = Waited::default();
+    let mut seconds: u64 = 0;
+    for (_, passed) in running {
+        waited.instances += 1;
+        let since = now.duration_since(passed.launch.requested_at).as_secs();
+        seconds += u64::try_from(since).unwrap_or(0);
+    }
+    waited.instance_hours = seconds / 3_600;
+    waited
+}
+
+fn summary(evidence: &Evidence) -> Summary {
+    let count = |many: usize| u32::try_from(many).unwrap_or(u32::MAX);
+    let servers = &evidence.servers;
+    let applications: BTreeSet<&ApplicationName> = servers.iter().map(|s| &s.application).collect();
+    Summary {
+        servers: count(servers.len()),
+        applications: count(applications.len()),
+        checks_passed: servers.iter().map(|s| s.checks).sum(),
+        checks_waived: count(evidence.waived.len()),
+        left_out: count(evidence.left_out.len()),
+        longest_lag: servers.iter().filter_map(|s| s.lag).max(),
+        oldest_snapshot: servers.iter().filter_map(|s| s.last_snapshot).min(),
+    }
+}
+
+fn warnings(turn: &Turn, evidence: &Evidence, subjects: &[(&Server, &Passed)]) -> Vec<Warning> {
+    let mut warnings = Vec::new();
+    let mut warn = |kind, names: Vec<&str>, text: &str| {
+        if !names.is_empty() {
+            warnings.push(Warning {
+                kind,
+                text: format!("{text}: {}.", named(&names)),
+                servers: u32::try_from(names.len()).unwrap_or(u32::MAX),
+            });
+        }
+    };
+    let of = |is: &dyn Fn(&ServerEvidence) -> bool| -> Vec<&str> {
+        let which = evidence.servers.iter().filter(|s| is(s));
+        which.map(|s| s.hostname.as_str()).collect()
+    };
+    if evidence.gate == Gate::Cutover {
+        let in_trouble = |s: &ServerEvidence| {
+            s.replication.map_or(Trouble::None, |state| {
+                trouble(state, s.lag, evidence.max_lag)
+            })
+        };
+        warn(
+            WarningKind::Stalled,
+            of(&|s| in_trouble(s) == Trouble::Stopped),
+            "Does not replicate",
+        );
+        warn(
+            WarningKind::Behind,
+            of(&|s| in_trouble(s) == Trouble::Behind),
+            &format!(
+                "Further behind than the {} that the plan allows",
+                words::duration(evidence.max_lag)
+            ),
+        );
+    }
+    let stale = |s: &ServerEvidence| {
+        s.seen_at
+            .is_none_or(|at| turn.now.duration_since(at) > STALE)
+    };
+    warn(
+        WarningKind::StaleData,
+        of(&stale),
+        "What is shown is old, for MGN has not told since",
+    );
+    let repeated = subjects.iter().filter(|(s, _)| s.previous_snapshots > 0);
+    warn(
+        WarningKind::PreviousSnapshot,
+        repeated.map(|(s, _)| s.hostname.as_str()).collect(),
+        "A launch came from a previous snapshot and was repeated",
+    );
+    if !evidence.waived.is_empty() {
+        let each: Vec<String> = evidence
+            .waived
+            .iter()
+            .take(MOST_NAMED)
+            .map(|w| format!("{} on {} ({}, by {})", w.check, w.hostname, w.reason, w.by))
+            .collect();
+        let more = evidence.waived.len().saturating_sub(MOST_NAMED);
+        let more = match more {
+            0 => String::new(),
+            more => format!("; and {more} more"),
+        };
+        let hosts: BTreeSet<&ServerId> = evidence.waived.iter().map(|w| &w.server).collect();
+        warnings.push(Warning {
+            kind: WarningKind::WaivedCheck,
+            text: format!("Failed and waived: {}{more}.", each.join("; ")),
+            servers: u32::try_from(hosts.len()).unwrap_or(u32::MAX),
+        });
+    }
+    warnings
+}
+
+fn named(names: &[&str]) -> String {
+    let mut text = names
+        .iter()
+        .take(MOST_NAMED)
+        .map(|name| words::one_line(name, 80))
+        .collect::<Vec<_>>()
+        .join(", ");
+    if names.len() > MOST_NAMED {
+        text.push_str(&format!(" and {} more", servers(names.len() - MOST_NAMED)));
+    }
+    text
+}

@@ -1,0 +1,122 @@
+//! Who may decide at a gate, and who is the same person as whom.
+//!
+//! **Invariant 9**: a quorum is of different people. An entry of the approvers counts once,
+//! whoever of a pattern decides; entries that name one person together count once too.
+
+use jiff::Timestamp;
+
+use super::{Door, OpenGate};
+use crate::plan::{Approver, GatePlan};
+
+impl GatePlan {
+    /// The approver of this gate that `who` is, if any: an IAM approver ending in `*` stands for
+    /// every principal that begins so. Those to whom the gate escalates are among them; whether
+    /// they may decide yet, [`GatePlan::may_decide`] says.
+    #[must_use]
+    pub fn approver(&self, who: &Approver) -> Option<&Approver> {
+        let escalated = self.escalate.iter().flat_map(|escalate| &escalate.to);
+        self.approvers
+            .iter()
+            .chain(escalated)
+            .find(|allowed| allowed.stands_for(who))
+    }
+
+    /// Whether `who` may decide at the gate as it stands, proved so.
+    ///
+    /// # Errors
+    /// A sentence without its end: why not.
+    pub fn may_decide(&self, who: &Approver, door: Door, open: &OpenGate) -> Result<(), String> {
+        let gate = open.evidence.gate;
+        let named = self.approvers.iter().any(|a| a.stands_for(who));
+        let escalated = self
+            .escalate
+            .iter()
+            .any(|e| e.to.iter().any(|a| a.stands_for(who)));
+        if !named && !escalated {
+            return Err(format!("{who} is no approver of the {gate} gate"));
+        }
+        if !named && open.escalated.is_none() {
+            return Err(format!(
+                "{who} may decide at the {gate} gate only once it was escalated"
+            ));
+        }
+        if door < self.minimum {
+            return Err(format!(
+                "the plan wants more than {} at the {gate} gate: decide by {}",
+                door.name(),
+                self.minimum.name()
+            ));
+        }
+        Ok(())
+    }
+
+    /// Whether two that may decide are one person to this gate.
+    #[must_use]
+    pub fn same_person(&self, a: &Approver, b: &Approver) -> bool {
+        if a.same(b) {
+            return true;
+        }
+        let together = self.people.iter().any(|person| {
+            let is = |who: &Approver| person.iter().any(|identity| identity.stands_for(who));
+            is(a) && is(b)
+        });
+        let entry = |who: &Approver| self.approver(who);
+        together || (entry(a).is_some() && entry(a) == entry(b))
+    }
+
+    /// Whether `who` is the one who did something to the wave: the same principal, or another
+    /// identity of the same person. Another session of a pattern is somebody else.
+    #[must_use]
+    pub fn did(&self, who: &Approver, doer: &Approver) -> bool {
+        who.same(doer)
+            || self.people.iter().any(|person| {
+                let is = |who: &Approver| person.iter().any(|identity| identity.stands_for(who));
+                is(who) && is(doer)
+            })
+    }
+
+    /// When the approvers are to be reminded.
+    #[must_use]
+    pub fn reminds_at(&self, expires: Timestamp) -> Option<Timestamp> {
+        expires.saturating_sub(self.remind?).ok()
+    }
+
+    /// When the gate escalates.
+    #[must_use]
+    pub fn escalates_at(&self, expires: Timestamp) -> Option<Timestamp> {
+        expires.saturating_sub(self.escalate.as_ref()?.before).ok()
+    }
+}
+
+impl Approver {
+    /// Whether this approver of a plan is `who`.
+    #[must_use]
+    pub fn stands_for(&self, who: &Self) -> bool {
+        match (self, who) {
+            (Self::Iam(pattern), Self::Iam(arn)) => match pattern.strip_suffix('*') {
+                Some(start) => arn.starts_with(start),
+                None => pattern == arn,
+            },
+            (Self::Iam(_) | Self::Mail(_) | Self::Slack(_), _) => self.same(who),
+        }
+    }
+
+    /// Whether two names are of one identity: mail addresses are, in any letter case.
+    #[must_use]
+    pub fn same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Mail(a), Self::Mail(b)) => a.eq_ignore_ascii_case(b),
+            (Self::Mail(_) | Self::Slack(_) | Self::Iam(_), _) => self == other,
+        }
+    }
+
+    /// The door that proves this identity best.
+    #[must_use]
+    pub fn door(&self) -> Door {
+        match self {
+            Self::Mail(_) => Door::Mail,
+            Self::Slack(_) => Door::Slack,
+            Self::Iam(_) => Door::Iam,
+        }
+    }
+}
