@@ -125,11 +125,53 @@ pub enum Command {
     /// changes before the approval arrives, the gate asks again.
     #[command(after_help = "Examples:\n  tidegate approve orders cutover\n  \
         tidegate approve orders cutover --evidence 3f2a91c0d7e4\n  \
+        tidegate approve orders cutover --only orders-db --only app01 --reason 'web is not ready'\n  \
         tidegate approve orders finalize --yes")]
-    Approve(Decision),
+    Approve(Approval),
 
     /// Reject a gate of a wave; the wave is then held
     Reject(Decision),
+
+    /// Take your approval of a gate back, while it was not acted on
+    Withdraw {
+        /// The wave's name
+        #[arg(value_parser = wave)]
+        wave: WaveId,
+        /// The gate: cutover or finalize
+        #[arg(value_parser = gate)]
+        gate: Gate,
+    },
+
+    /// Let servers pass although a check fails on them; approvers are shown who said so, and why
+    #[command(
+        after_help = "Examples:\n  tidegate waive orders app03 --check Tidegate-CheckPort \
+        --reason 'the port opens at noon'\n  \
+        tidegate waive orders orders-app --check Tidegate-CheckHttp --reason 'no route before the cutover'"
+    )]
+    Waive {
+        /// The wave's name
+        #[arg(value_parser = wave)]
+        wave: WaveId,
+        /// The servers, each by its hostname or ID, or whole applications by their names
+        #[arg(required = true, value_name = "SERVER|APP")]
+        servers: Vec<String>,
+        /// The check that may fail, by its document, as the plan names it
+        #[arg(long, value_name = "DOCUMENT")]
+        check: String,
+        /// Why
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+    },
+
+    /// Have a gate ask again about what was left when it was approved in part
+    Ask {
+        /// The wave's name
+        #[arg(value_parser = wave)]
+        wave: WaveId,
+        /// The gate: cutover or finalize
+        #[arg(value_parser = gate, default_value = "cutover")]
+        gate: Gate,
+    },
 
     /// Hold a wave: nothing new starts, what is in flight is still watched
     Hold {
@@ -175,6 +217,17 @@ pub enum Command {
         yes: bool,
     },
 
+    /// Print the address of a wave's page, which shows it in a browser
+    #[command(
+        after_help = "The address is made for you and good for an hour. Whoever has it can look, and can decide \
+        at gates as you where the plan takes links: do not pass it on."
+    )]
+    Page {
+        /// The wave's name
+        #[arg(value_parser = wave)]
+        wave: WaveId,
+    },
+
     /// Show what happened in a wave, when, and who wanted it
     Timeline {
         /// The wave's name
@@ -197,6 +250,19 @@ pub enum Command {
     },
 }
 
+/// An approval of a gate, or of a part of it.
+#[derive(Debug, Args)]
+pub struct Approval {
+    /// What is decided.
+    #[command(flatten)]
+    pub decision: Decision,
+    /// Approve only this application or server; can be given several times
+    ///
+    /// The rest stays as it is, replicating, until `tidegate ask` has the gate ask again.
+    #[arg(long, value_name = "APP|SERVER")]
+    pub only: Vec<String>,
+}
+
 /// A decision at a gate.
 #[derive(Debug, Args)]
 pub struct Decision {
@@ -211,6 +277,9 @@ pub struct Decision {
     /// Does not ask.
     #[arg(long, value_name = "HASH", value_parser = evidence)]
     pub evidence: Option<String>,
+    /// Why, for the others
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
     /// Do not ask
     #[arg(long, short)]
     pub yes: bool,

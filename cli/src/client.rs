@@ -6,9 +6,9 @@
 use std::time::Duration;
 
 use reqwest::{Method, StatusCode, Url};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use tidegate_domain::gate::{Gate, Verdict};
+use tidegate_domain::gate::{Gate, Part};
 use tidegate_domain::hold::HoldId;
 use tidegate_domain::id::{ServerId, WaveId};
 use tidegate_domain::plan::PlanError;
@@ -80,6 +80,35 @@ pub enum Order {
     },
     /// End it.
     Abort,
+    /// Let servers pass although a check fails on them.
+    Waive {
+        /// Which servers.
+        servers: Vec<ServerId>,
+        /// Which check.
+        check: String,
+        /// Why.
+        reason: String,
+    },
+    /// Have a gate ask again.
+    Ask {
+        /// Which gate.
+        gate: Gate,
+    },
+}
+
+/// What is said at a gate.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Said {
+    /// `approve`, `reject` or `withdraw`.
+    pub verdict: &'static str,
+    /// The hash of the evidence that was shown.
+    pub evidence: String,
+    /// What part it is about.
+    #[serde(skip_serializing_if = "Part::is_whole")]
+    pub only: Part,
+    /// Why.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
 }
 
 /// A body with the ID that makes it count once.
@@ -90,15 +119,15 @@ struct Message<'a, T> {
     body: &'a T,
 }
 
-#[derive(Serialize)]
-struct Application<'a> {
-    plan: &'a str,
+/// Where a wave's page is, relative to the console's address.
+#[derive(Deserialize)]
+struct Page {
+    path: String,
 }
 
 #[derive(Serialize)]
-struct Decision<'a> {
-    verdict: Verdict,
-    evidence: &'a str,
+struct Application<'a> {
+    plan: &'a str,
 }
 
 impl Client {
@@ -166,6 +195,14 @@ impl Client {
         answer::typed(self.timeline_json(wave).await?)
     }
 
+    /// The address of a wave's page.
+    pub async fn page(&self, wave: &WaveId) -> Result<String, Failure> {
+        let answer = self.get(&["api", "waves", wave.as_str(), "page"]).await?;
+        let Page { path } = answer::typed(answer)?;
+        let base = self.base.as_str().trim_end_matches('/');
+        Ok(format!("{base}/{path}"))
+    }
+
     /// Begin a wave with a plan, or amend it.
     pub async fn apply(&self, plan: &str) -> Result<Applied, Failure> {
         let answer = self.post(&["api", "waves"], &Application { plan }).await?;
@@ -186,13 +223,7 @@ impl Client {
     }
 
     /// Decide at a gate, for the evidence with that hash.
-    pub async fn decide(
-        &self,
-        wave: &WaveId,
-        gate: Gate,
-        verdict: Verdict,
-        evidence: &str,
-    ) -> Result<(), Failure> {
+    pub async fn decide(&self, wave: &WaveId, gate: Gate, said: &Said) -> Result<(), Failure> {
         let path = [
             "api",
             "waves",
@@ -201,7 +232,7 @@ impl Client {
             gate.name(),
             "decisions",
         ];
-        self.post(&path, &Decision { verdict, evidence })
+        self.post(&path, said)
             .await?
             .into_result(&self.base)
             .map(|_| ())

@@ -43,13 +43,34 @@ pub async fn run(arguments: Arguments, terminal: &Terminal) -> Result<(), Failur
             let client = settings.client().await?;
             command::watch::run(&client, &wave, every, terminal).await
         }
+        Command::Page { wave } => {
+            let client = settings.client().await?;
+            command::page::run(&client, &wave, terminal).await
+        }
         Command::Timeline { wave, json } => {
             let client = settings.client().await?;
             command::timeline::run(&client, &wave, json, terminal).await
         }
-        Command::Approve(decision) => {
+        Command::Approve(approval) => {
             let client = settings.client().await?;
-            command::decide::approve(&client, &decision, terminal).await
+            command::decide::approve(&client, &approval, terminal).await
+        }
+        Command::Withdraw { wave, gate } => {
+            let client = settings.client().await?;
+            command::decide::withdraw(&client, &wave, gate, terminal).await
+        }
+        Command::Waive {
+            wave,
+            servers,
+            check,
+            reason,
+        } => {
+            let client = settings.client().await?;
+            command::operate::waive(&client, &wave, &servers, check, reason, terminal).await
+        }
+        Command::Ask { wave, gate } => {
+            let client = settings.client().await?;
+            command::operate::ask(&client, &wave, gate, terminal).await
         }
         Command::Reject(decision) => {
             let client = settings.client().await?;

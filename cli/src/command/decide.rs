@@ -4,27 +4,29 @@
 //! shows another by then, the console refuses the decision.
 
 use jiff::Timestamp;
-use tidegate_domain::gate::Verdict;
+use tidegate_domain::gate::{Gate, Part, Verdict};
+use tidegate_domain::id::WaveId;
 use tidegate_domain::view::{GateView, WaveView};
 
-use super::wait;
-use crate::arguments::Decision;
-use crate::client::Client;
+use super::{operate, wait};
+use crate::arguments::{Approval, Decision};
+use crate::client::{Client, Said};
 use crate::failure::Failure;
 use crate::render;
 use crate::terminal::Terminal;
 
-/// Approve a gate.
+/// Approve a gate, or a part of it.
 ///
 /// # Errors
 /// The gate is not open, shows other evidence than was named, nobody confirmed; or what the
 /// console said.
 pub async fn approve(
     client: &Client,
-    decision: &Decision,
+    approval: &Approval,
     terminal: &Terminal,
 ) -> Result<(), Failure> {
-    decide(client, decision, Verdict::Approve, terminal).await
+    let Approval { decision, only } = approval;
+    decide(client, decision, Verdict::Approve, only, terminal).await
 }
 
 /// Reject a gate.
@@ -36,19 +38,63 @@ pub async fn reject(
     decision: &Decision,
     terminal: &Terminal,
 ) -> Result<(), Failure> {
-    decide(client, decision, Verdict::Reject, terminal).await
+    decide(client, decision, Verdict::Reject, &[], terminal).await
+}
+
+/// Take one's own approval back.
+///
+/// # Errors
+/// Nothing is approved, or it is acted on; or what the console said.
+pub async fn withdraw(
+    client: &Client,
+    wave: &WaveId,
+    gate: Gate,
+    terminal: &Terminal,
+) -> Result<(), Failure> {
+    let view = client.wave(wave).await?;
+    let found = view.gates.iter().find(|other| other.gate == gate);
+    let Some(found) = found.filter(|found| found.withdrawable) else {
+        return Err(Failure::Refused(format!(
+            "at the {gate} gate of wave {wave} there is no approval that could be withdrawn"
+        )));
+    };
+    let said = Said {
+        verdict: "withdraw",
+        evidence: found.evidence.clone(),
+        only: Part::default(),
+        reason: None,
+    };
+    client.decide(wave, gate, &said).await?;
+    let before = found.approved_by.len();
+    let gone = |view: &WaveView| match view.gates.iter().find(|other| other.gate == gate) {
+        Some(now) => now.approved_by.len() < before || now.evidence != found.evidence,
+        None => true,
+    };
+    let after = wait::until(client, wave, wait::PATIENCE, gone).await?;
+    terminal.say(&match after {
+        Some(view) => format!(
+            "Your approval of the {gate} of wave {wave} is withdrawn. The wave waits for {}.",
+            view.summary.waiting_for.trim_end_matches('.')
+        ),
+        None => format!(
+            "The console took it; wave {wave} does not show it. Look why: tidegate timeline {wave}"
+        ),
+    });
+    Ok(())
 }
 
 async fn decide(
     client: &Client,
     decision: &Decision,
     verdict: Verdict,
+    only: &[String],
     terminal: &Terminal,
 ) -> Result<(), Failure> {
     let Decision {
         wave,
         gate,
         evidence,
+        reason,
         yes,
     } = decision;
     let view = client.wave(wave).await?;
@@ -62,18 +108,32 @@ async fn decide(
             render::wave::short(&open.evidence)
         )));
     }
+    let only = part(&view, only)?;
     if !yes && evidence.is_none() {
         let now = Timestamp::now();
         terminal.remark(&render::gate::question(&view, open, now, &terminal.look));
         let question = match verdict {
-            Verdict::Approve => format!("Approve the {gate} of wave {wave}?"),
+            Verdict::Approve if only.is_whole() => format!("Approve the {gate} of wave {wave}?"),
+            Verdict::Approve => format!(
+                "Approve the {gate} of {} of wave {wave}, and leave the rest for later?",
+                render::gate::part(&view, &only)
+            ),
             Verdict::Reject => format!("Reject the {gate} of wave {wave}?"),
         };
         if !terminal.confirm(&question, "--yes, or --evidence HASH")? {
             return Err(Failure::Refused("nothing was decided".to_owned()));
         }
     }
-    client.decide(wave, *gate, verdict, &open.evidence).await?;
+    let said = Said {
+        verdict: match verdict {
+            Verdict::Approve => "approve",
+            Verdict::Reject => "reject",
+        },
+        evidence: open.evidence.clone(),
+        only,
+        reason: reason.clone(),
+    };
+    client.decide(wave, *gate, &said).await?;
 
     let before = open.approved_by.len();
     let held = view.summary.held;
@@ -91,12 +151,35 @@ async fn decide(
     Ok(())
 }
 
+/// What `--only` names: applications by their names, servers by their hostnames or IDs.
+fn part(view: &WaveView, names: &[String]) -> Result<Part, Failure> {
+    let mut part = Part::default();
+    let mut servers = Vec::new();
+    for name in names {
+        let application = view
+            .servers
+            .iter()
+            .map(|server| &server.application)
+            .find(|application| application.as_str() == name);
+        match application {
+            Some(application) if part.applications.contains(application) => {}
+            Some(application) => part.applications.push(application.clone()),
+            None => servers.push(name.clone()),
+        }
+    }
+    part.servers = operate::chosen(view, &servers)?;
+    Ok(part)
+}
+
 /// The gate, if it waits for a decision.
 fn open_gate<'v>(view: &'v WaveView, decision: &Decision) -> Result<&'v GateView, Failure> {
     let Decision { wave, gate, .. } = decision;
     let found = view.gates.iter().find(|other| other.gate == *gate);
     match found {
         Some(open) if open.state == "open" => Ok(open),
+        Some(lapsed) if lapsed.state == "lapsed" => Err(Failure::Refused(format!(
+            "what the {gate} gate of wave {wave} showed has changed; it asks again in a moment"
+        ))),
         Some(decided) if decided.approved_by.is_empty() => Err(Failure::Refused(format!(
             "the {gate} gate of wave {wave} is {} by its plan; there is nothing to decide",
             decided.state
@@ -127,6 +210,11 @@ fn outcome(after: Option<&WaveView>, decision: &Decision, verdict: Verdict) -> S
             "Your approval counts: {} of {} have approved the {gate} of wave {wave}.",
             open.approved_by.len(),
             open.quorum
+        ),
+        (Verdict::Approve, Some(approved)) if approved.put_off > 0 => format!(
+            "The {gate} of wave {wave} is approved in part; {} servers stay as they are until \
+             `tidegate ask {wave} {gate}`. The wave waits for {waits}.",
+            approved.put_off
         ),
         (Verdict::Approve, _) => {
             format!("The {gate} of wave {wave} is approved. The wave waits for {waits}.")

@@ -3,6 +3,7 @@
 //! Each looks at the wave first, so that a wrong name or a wave that has ended is told here, and
 //! waits a little for the wave to show that it was counted.
 
+use tidegate_domain::gate::Gate;
 use tidegate_domain::id::{ServerId, WaveId};
 use tidegate_domain::view::WaveView;
 
@@ -112,6 +113,76 @@ pub async fn skip(
     settle(client, wave, "told to leave them out", gone, terminal).await
 }
 
+/// Let servers, or all servers of applications, pass although a check fails on them.
+///
+/// # Errors
+/// A name that nothing of the wave has; or what the console said.
+pub async fn waive(
+    client: &Client,
+    wave: &WaveId,
+    names: &[String],
+    check: String,
+    reason: String,
+    terminal: &Terminal,
+) -> Result<(), Failure> {
+    let view = under_way(client, wave).await?;
+    let mut servers: Vec<ServerId> = Vec::new();
+    let mut others = Vec::new();
+    for name in names {
+        let of = view
+            .servers
+            .iter()
+            .filter(|server| server.application.as_str() == name)
+            .map(|server| server.server.clone());
+        let before = servers.len();
+        servers.extend(of);
+        if servers.len() == before {
+            others.push(name.clone());
+        }
+    }
+    servers.extend(chosen(&view, &others)?);
+    servers.sort();
+    servers.dedup();
+    let waived = |view: &WaveView| {
+        view.servers
+            .iter()
+            .filter(|server| servers.contains(&server.server))
+            .all(|server| server.waived.contains(&check))
+    };
+    let order = Order::Waive {
+        servers: servers.clone(),
+        check: check.clone(),
+        reason,
+    };
+    client.order(wave, &order).await?;
+    settle(client, wave, "told to let them pass", waived, terminal).await
+}
+
+/// Have a gate ask again about what was left for later.
+///
+/// # Errors
+/// Nothing was; or what the console said.
+pub async fn ask(
+    client: &Client,
+    wave: &WaveId,
+    gate: Gate,
+    terminal: &Terminal,
+) -> Result<(), Failure> {
+    let view = under_way(client, wave).await?;
+    let left = view.gates.iter().find(|other| other.gate == gate);
+    if left.is_none_or(|left| left.put_off == 0) {
+        return Err(Failure::Refused(format!(
+            "nothing was left for later at the {gate} gate of wave {wave}"
+        )));
+    }
+    client.order(wave, &Order::Ask { gate }).await?;
+    let asked = |view: &WaveView| {
+        let now = view.gates.iter().find(|other| other.gate == gate);
+        now.is_none_or(|now| now.put_off == 0)
+    };
+    settle(client, wave, "asked again", asked, terminal).await
+}
+
 /// End a wave.
 ///
 /// # Errors
@@ -183,7 +254,7 @@ async fn settle(
 }
 
 /// The servers that were named, by ID or hostname, in any letter case; every wrong name is told.
-fn chosen(view: &WaveView, names: &[String]) -> Result<Vec<ServerId>, Failure> {
+pub(super) fn chosen(view: &WaveView, names: &[String]) -> Result<Vec<ServerId>, Failure> {
     let mut servers: Vec<ServerId> = Vec::new();
     let mut unknown = Vec::new();
     for name in names {

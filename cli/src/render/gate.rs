@@ -1,10 +1,10 @@
 //! What a gate asks, and what a person sees before deciding.
 
 use jiff::Timestamp;
-use tidegate_domain::gate::Gate;
-use tidegate_domain::view::{GateView, WaveView};
+use tidegate_domain::gate::{Gate, Part};
+use tidegate_domain::view::{GateView, ShownView, WaveView};
 
-use super::measure::{between, named};
+use super::measure::{between, count, duration, few, named};
 use super::progress::Progress;
 use super::wave::{short, window};
 use crate::terminal::Look;
@@ -89,6 +89,9 @@ pub fn question(view: &WaveView, gate: &GateView, now: Timestamp, look: &Look) -
             lines.push(format!("  window    {}", window(view_window, now)));
         }
     }
+    if let Some(shown) = &gate.shown {
+        lines.extend(shown_lines(shown, look));
+    }
     for (application, down) in &view.downtime {
         lines.push(format!(
             "  downtime  {application}: {}",
@@ -106,4 +109,62 @@ pub fn question(view: &WaveView, gate: &GateView, now: Timestamp, look: &Look) -
     ));
     lines.push(format!("  evidence  {}", gate.evidence));
     lines.join("\n")
+}
+
+/// What was frozen when the gate opened, the short part.
+fn shown_lines(shown: &ShownView, look: &Look) -> Vec<String> {
+    let mut lines = Vec::new();
+    if let Some(downtime) = shown.projected_downtime {
+        lines.push(format!(
+            "  downtime  {} expected, for the slowest application",
+            duration(downtime)
+        ));
+    }
+    let applications: Vec<String> = shown
+        .applications
+        .iter()
+        .map(|(name, servers)| format!("{name} ({servers})"))
+        .collect();
+    if !applications.is_empty() {
+        lines.push(format!("  of        {}", few(&applications, 8)));
+    }
+    let passed = count(shown.summary.checks_passed as usize, "check");
+    lines.push(match shown.summary.checks_waived {
+        0 => format!("  checks    {passed} passed"),
+        waived => format!("  checks    {passed} passed, {waived} waived"),
+    });
+    if shown.waited.instances > 0 {
+        lines.push(format!(
+            "  waiting   {} kept, {} so far",
+            count(shown.waited.instances as usize, "test instance"),
+            count(
+                usize::try_from(shown.waited.instance_hours).unwrap_or(usize::MAX),
+                "instance hour"
+            )
+        ));
+    }
+    for change in &shown.changed {
+        lines.push(format!("  changed   {change}"));
+    }
+    for warning in &shown.warnings {
+        lines.push(format!("  warning   {}", look.paint.bad(warning)));
+    }
+    lines
+}
+
+/// A part of a wave, in words.
+#[must_use]
+pub fn part(view: &WaveView, part: &Part) -> String {
+    let servers = view
+        .servers
+        .iter()
+        .filter(|server| part.servers.contains(&server.server))
+        .map(|server| server.hostname.clone());
+    let names: Vec<String> = part
+        .applications
+        .iter()
+        .map(ToString::to_string)
+        .chain(servers)
+        .collect();
+    few(&names, 8)
 }

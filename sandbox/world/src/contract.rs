@@ -7,15 +7,18 @@
 
 use std::fmt::Debug;
 
+use tidegate_ports::audit::{Chain, Exports};
 use tidegate_ports::claims::{Claims, Owners};
 use tidegate_ports::driver::Drivers;
 use tidegate_ports::effects::Effects;
 use tidegate_ports::inbox::Inbox;
 use tidegate_ports::observations::Observations;
 use tidegate_ports::references::References;
+use tidegate_ports::refusals::Refusals;
 use tidegate_ports::turns::Turns;
 use tidegate_ports::waves::Waves;
 
+pub mod audit;
 pub mod claims;
 pub mod drivers;
 pub mod effects;
@@ -32,12 +35,34 @@ pub const WRITERS: u64 = 8;
 
 /// A store that implements every port of the table.
 pub trait AllPorts:
-    Turns + Observations + Effects + Inbox + Drivers + Claims + Owners + References + Waves
+    Turns
+    + Observations
+    + Effects
+    + Inbox
+    + Drivers
+    + Claims
+    + Owners
+    + References
+    + Waves
+    + Chain
+    + Exports
+    + Refusals
 {
 }
 
 impl<T> AllPorts for T where
-    T: Turns + Observations + Effects + Inbox + Drivers + Claims + Owners + References + Waves
+    T: Turns
+        + Observations
+        + Effects
+        + Inbox
+        + Drivers
+        + Claims
+        + Owners
+        + References
+        + Waves
+        + Chain
+        + Exports
+        + Refusals
 {
 }
 
@@ -104,6 +129,10 @@ macro_rules! store_contract {
             waves: the_latest_changed_wave_is_listed_first
             waves: a_wave_is_seen_whole
             waves: a_long_audit_chain_is_read_in_order
+            audit: a_chain_is_read_in_pages_and_proves
+            audit: an_export_goes_on_from_where_it_was
+            audit: waves_that_were_written_are_found
+            audit: refused_requests_are_bounded
             races: one_of_many_turns_is_saved
             races: a_turn_is_never_read_in_halves
             races: one_of_many_claims_an_effect

@@ -18,9 +18,11 @@ use crate::contract::fixtures::{Draft, at, wave_id};
 use crate::contract::ok;
 use crate::memory::MemoryStore;
 
+mod archive;
 mod mgn;
 mod ssm;
 
+pub use archive::{MemoryArchive, MemoryBus};
 pub use mgn::FakeMgn;
 pub use ssm::FakeSsm;
 

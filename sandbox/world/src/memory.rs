@@ -8,22 +8,26 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
-use tidegate_domain::audit::AuditRecord;
+use jiff::civil::Date;
+use tidegate_domain::audit::{AuditHead, AuditRecord};
 use tidegate_domain::effect::Effect;
 use tidegate_domain::id::{CommandId, EffectId, MessageId, ServerId, WaveId};
 use tidegate_domain::message::Message;
 use tidegate_domain::observation::{AccountJobs, ServerSeen, WaveSeen};
+use tidegate_domain::refused::RefusedDay;
 use tidegate_domain::server::Server;
 use tidegate_domain::slots::Slots;
 use tidegate_domain::wave::Wave;
 use tidegate_ports::driver::Driver;
 
+mod audit;
 mod claims;
 mod drivers;
 mod effects;
 mod inbox;
 mod observations;
 mod references;
+mod refusals;
 mod turns;
 mod waves;
 
@@ -56,6 +60,12 @@ pub struct Tables {
     pub slots_version: u64,
     /// The jobs in progress.
     pub jobs: Option<AccountJobs>,
+    /// How far each wave's audit chain is exported.
+    pub exported: BTreeMap<WaveId, AuditHead>,
+    /// Until when every wave was looked at for export.
+    pub swept: Option<Timestamp>,
+    /// Refused requests by day.
+    pub refused: BTreeMap<Date, RefusedDay>,
 }
 
 /// A wave as it is stored.

@@ -19,6 +19,10 @@
 //! | `REF#command` | `REF` | wave, expires |
 //! | `ACCOUNT#account#region` | `SLOTS` | body, version |
 //! | `JOBS#account#region` | `JOBS` | body, listed_at |
+//! | `EXPORT#id` | `EXPORT` | records, hash |
+//! | `EXPORT#` | `SWEPT` | until |
+//! | `REFUSED#day` | `HH#COUNT#kind` | count, expires |
+//! | | `HH#REQUEST#time#kind#nn` | body, expires |
 //!
 //! `body` is JSON. A body that is too large for one item (DynamoDB: 400 KB) goes on in items
 //! whose `sk` ends in `#part-nn`; `parts` counts them. Partitions are cut so that a role can be
@@ -26,12 +30,14 @@
 
 use aws_sdk_dynamodb::Client;
 
+mod audit;
 mod claims;
 mod drivers;
 mod effects;
 mod inbox;
 mod observations;
 mod references;
+mod refusals;
 mod turns;
 mod waves;
 

@@ -41,6 +41,11 @@ impl<Lookup: Fn(&str) -> Option<String>> Environment<Lookup> {
         self.find(name).unwrap_or_default()
     }
 
+    /// Text that may be missing; then it is empty.
+    pub fn optional(&mut self, name: &str) -> String {
+        (self.lookup)(name).unwrap_or_default()
+    }
+
     /// An address beginning with `http://` or `https://`; without slashes at its end.
     pub fn url(&mut self, name: &str) -> String {
         let Some(url) = self.find(name) else {
@@ -182,6 +187,7 @@ mod tests {
         );
         assert!(environment.arn("TOPIC", "sns").ends_with(":messages"));
         assert_eq!(environment.account("ACCOUNT"), "111122223333");
+        assert_eq!(environment.optional("NOT_SET"), "");
         assert_eq!(environment.number("SECONDS", 3, 0, 60), 0);
         assert_eq!(environment.number("NOT_SET", 180, 30, 3_600), 180);
         assert_eq!(environment.check(), Ok(()));

@@ -73,6 +73,7 @@ fn kind(code: Option<&str>, status: u16) -> Option<RefusalKind> {
         "ResourceNotFoundException"
         | "NotFoundException"
         | "NotFound"
+        | "ParameterNotFound"
         | "InvalidDocument"
         | "StateMachineDoesNotExist" => Some(RefusalKind::NotFound),
         "ValidationException" => Some(RefusalKind::Invalid),

@@ -73,6 +73,26 @@ pub const EVENTS: &[(&str, &str)] = &[
         "Enough people have approved a gate, or the plan has.",
     ),
     (
+        "GateRejected",
+        "A gate expired undecided, and its plan rejects then.",
+    ),
+    (
+        "GateExpired",
+        "A gate expired undecided, and its plan goes on then.",
+    ),
+    (
+        "ApproversReminded",
+        "A gate expires soon; who has not decided is reminded.",
+    ),
+    (
+        "GateEscalated",
+        "A gate expires soon; others are asked as well.",
+    ),
+    (
+        "CheckWaived",
+        "A failed check was waived by a person, with a reason.",
+    ),
+    (
         "EvidenceChanged",
         "What a gate was asked on has changed; it is asked again.",
     ),

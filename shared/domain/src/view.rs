@@ -138,6 +138,9 @@ pub struct ServerView {
     pub tests: u32,
     /// Cutover launches so far.
     pub cutovers: u32,
+    /// The checks that may fail on it, because a person said so.
+    #[serde(default)]
+    pub waived: Vec<String>,
 }
 
 /// One line of a wave's timeline.
@@ -389,5 +392,6 @@ fn server_view(server: &Server, seen: Option<&ServerSeen>) -> ServerView {
         eta: replication.and_then(|r| r.eta),
         tests: server.tests,
         cutovers: server.cutovers,
+        waived: server.waivers.iter().map(|w| w.check.clone()).collect(),
     }
 }

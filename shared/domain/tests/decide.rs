@@ -11,5 +11,7 @@ mod stages;
 #[path = "decide/waves.rs"]
 mod waves;
 
+#[path = "decide/gates.rs"]
+mod gates;
 #[path = "decide/launches.rs"]
 mod launches;

@@ -14,12 +14,14 @@ pub mod clock;
 
 pub mod act;
 
+pub mod audit;
 pub mod claims;
 pub mod driver;
 pub mod effects;
 pub mod inbox;
 pub mod observations;
 pub mod references;
+pub mod refusals;
 pub mod turns;
 pub mod waves;
 

@@ -1,6 +1,7 @@
 //! `POST /api/waves/{wave}/commands`: what an operator wants of a wave.
 
 use serde::Deserialize;
+use tidegate_domain::gate::Gate;
 use tidegate_domain::hold::HoldId;
 use tidegate_domain::id::{ServerId, WaveId};
 use tidegate_domain::message::{Body, Message};
@@ -13,6 +14,7 @@ use tidegate_ports::executions::Executions;
 use tidegate_ports::inbox::Inbox;
 use tidegate_ports::waves::Waves;
 
+use super::decision::checked_reason;
 use super::{LARGEST_BODY, Uuid, find, read};
 use crate::payload::Request;
 use crate::refused::{Failure, Refused, Status};
@@ -35,6 +37,12 @@ struct Wanted {
     hold: Option<HoldId>,
     #[serde(default)]
     servers: Option<Vec<ServerId>>,
+    #[serde(default)]
+    check: Option<String>,
+    #[serde(default)]
+    reason: Option<String>,
+    #[serde(default)]
+    gate: Option<Gate>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -45,6 +53,8 @@ enum Command {
     Resume,
     Skip,
     Abort,
+    Waive,
+    Ask,
 }
 
 /// Take a command.
@@ -71,7 +81,7 @@ where
         return Err(Refused::new(Status::Conflict, message).into());
     }
     let body = body(wanted, &found)?;
-    if let Body::Skip { servers } = &body {
+    if let Body::Skip { servers } | Body::Waive { servers, .. } = &body {
         refuse_strangers(wave, servers, ports.waves).await?;
     }
     let message = Message {
@@ -92,11 +102,20 @@ fn body(wanted: Wanted, wave: &Wave) -> Result<Body, Refused> {
         note,
         hold,
         servers,
+        check,
+        reason,
+        gate,
     } = wanted;
     let misplaced = [
         ("note", note.is_some() && command != Command::Hold),
         ("hold", hold.is_some() && command != Command::Resume),
-        ("servers", servers.is_some() && command != Command::Skip),
+        (
+            "servers",
+            servers.is_some() && !matches!(command, Command::Skip | Command::Waive),
+        ),
+        ("check", check.is_some() && command != Command::Waive),
+        ("reason", reason.is_some() && command != Command::Waive),
+        ("gate", gate.is_some() && command != Command::Ask),
     ];
     if let Some((field, _)) = misplaced.iter().find(|(_, misplaced)| *misplaced) {
         let message = format!("The command does not take {field}: leave it out.");
@@ -114,6 +133,14 @@ fn body(wanted: Wanted, wave: &Wave) -> Result<Body, Refused> {
         Command::Resume => resume(hold, wave),
         Command::Skip => skip(servers.unwrap_or_default()),
         Command::Abort => Ok(Body::Abort),
+        Command::Waive => waive(servers.unwrap_or_default(), check, reason),
+        Command::Ask => match gate {
+            Some(gate) => Ok(Body::Ask { gate }),
+            None => {
+                let message = "Name the gate that is to ask again: gate.";
+                Err(Refused::new(Status::BadRequest, message))
+            }
+        },
     }
 }
 
@@ -154,6 +181,28 @@ fn skip(servers: Vec<ServerId>) -> Result<Body, Refused> {
         return Err(Refused::new(Status::BadRequest, message));
     }
     Ok(Body::Skip { servers })
+}
+
+fn waive(
+    servers: Vec<ServerId>,
+    check: Option<String>,
+    reason: Option<String>,
+) -> Result<Body, Refused> {
+    let wrong = |message: &str| Refused::new(Status::BadRequest, message);
+    if servers.is_empty() || servers.len() > MOST_SERVERS {
+        let message = format!("Name 1 to {MOST_SERVERS} servers that are to pass: servers.");
+        return Err(wrong(&message));
+    }
+    let check = check
+        .filter(|check| (3..=128).contains(&check.len()) && !check.chars().any(char::is_control))
+        .ok_or_else(|| wrong("Name the check that may fail by its document: check."))?;
+    let reason = reason.map(checked_reason).transpose()?.flatten();
+    let reason = reason.ok_or_else(|| wrong("Say why the check may fail: reason."))?;
+    Ok(Body::Waive {
+        servers,
+        check,
+        reason,
+    })
 }
 
 async fn refuse_strangers(

@@ -4,10 +4,11 @@
 //! The decision is counted by the driver, which checks all of this again.
 
 use serde::Deserialize;
-use tidegate_domain::gate::{Door, Gate, Part, Verdict};
+use tidegate_domain::gate::{Door, Gate, GateState, Part, Verdict};
 use tidegate_domain::id::WaveId;
 use tidegate_domain::message::{Body, Message};
 use tidegate_domain::plan::Approver;
+use tidegate_domain::wave::Wave;
 use tidegate_ports::clock::Clock;
 use tidegate_ports::driver::Drivers;
 use tidegate_ports::executions::Executions;
@@ -24,12 +25,21 @@ use crate::{Ports, submit};
 #[serde(deny_unknown_fields)]
 struct Decision {
     message: Uuid,
-    verdict: Verdict,
+    verdict: Said,
     evidence: String,
     #[serde(default)]
     only: Part,
     #[serde(default)]
     reason: Option<String>,
+}
+
+/// What a caller can say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Said {
+    Approve,
+    Reject,
+    Withdraw,
 }
 
 /// Take a decision.
@@ -56,39 +66,54 @@ where
     } = read(request, LARGEST_BODY)?;
     let now = ports.clock.now();
     let found = find(wave, ports.waves).await?;
-    let open = open_gate(&found, gate, &evidence, now);
-    // Who may not decide is told so before how the gate stands, if there is anybody who may.
     let plan = gate_plan(&found, gate);
+    // Who may not decide is told so before how the gate stands, if there is anybody who may.
     if plan.approver(&caller).is_none() && !plan.automatic {
         let message = format!(
             "{caller} is no approver of the {gate} gate of wave {wave}: its plan names who is."
         );
         return Err(Refused::new(Status::Forbidden, message).into());
     }
-    open.map_err(|not_open| {
-        let message = match not_open {
-            NotOpen::Automatic => {
-                format!("The {gate} gate of wave {wave} is decided by the plan itself.")
+    let reason = reason.map(checked_reason).transpose()?.flatten();
+    let verdict = match verdict {
+        Said::Approve => Some(Verdict::Approve),
+        Said::Reject => Some(Verdict::Reject),
+        Said::Withdraw => None,
+    };
+    let body = match verdict {
+        Some(verdict) => {
+            let open = open_gate(&found, gate, &evidence, now)
+                .map_err(|not_open| too_late(not_open, wave, gate))?;
+            let may = plan.may_decide(&caller, Door::Iam, open);
+            let may = may.and_then(|()| match verdict {
+                Verdict::Approve => found.may_approve(gate, &caller),
+                Verdict::Reject => Ok(()),
+            });
+            may.map_err(|why| Refused::new(Status::Forbidden, sentence(&why)))?;
+            if verdict == Verdict::Approve {
+                let part = open.evidence.part(&found.plan, &only);
+                part.map_err(|why| Refused::new(Status::Conflict, sentence(&why)))?;
+            } else if !only.is_whole() {
+                let message = "A gate is rejected as a whole: leave out what it is about.";
+                return Err(Refused::new(Status::BadRequest, message).into());
             }
-            NotOpen::Closed => format!("The {gate} gate of wave {wave} is not open."),
-            NotOpen::Approved => format!("The {gate} gate of wave {wave} was approved already."),
-            NotOpen::Expired => {
-                format!("The {gate} gate of wave {wave} has expired: resume the wave to ask again.")
+            Body::Decide {
+                gate,
+                verdict,
+                evidence,
+                door: Door::Iam,
+                only,
+                reason,
             }
-            NotOpen::Changed => format!(
-                "The evidence at the {gate} gate of wave {wave} has changed since you looked: \
-                 look again, then decide."
-            ),
-        };
-        Refused::new(Status::Conflict, message)
-    })?;
-    let body = Body::Decide {
-        gate,
-        verdict,
-        evidence,
-        door: Door::Iam,
-        only,
-        reason: reason.map(checked_reason).transpose()?.flatten(),
+        }
+        None => {
+            withdrawable(&found, gate).map_err(|why| Refused::new(Status::Conflict, why))?;
+            Body::Withdraw {
+                gate,
+                evidence,
+                door: Door::Iam,
+            }
+        }
     };
     let message = Message {
         id: message.0,
@@ -98,6 +123,50 @@ where
     };
     submit(wave, &message, ports.inbox, ports.drivers, ports.executions).await?;
     Ok(())
+}
+
+fn too_late(not_open: NotOpen, wave: &WaveId, gate: Gate) -> Refused {
+    let message = match not_open {
+        NotOpen::Automatic => {
+            format!("The {gate} gate of wave {wave} is decided by the plan itself.")
+        }
+        NotOpen::Closed => format!("The {gate} gate of wave {wave} is not open."),
+        NotOpen::Approved => format!("The {gate} gate of wave {wave} was approved already."),
+        NotOpen::Expired => {
+            format!("The {gate} gate of wave {wave} has expired: resume the wave to ask again.")
+        }
+        NotOpen::Changed => format!(
+            "The evidence at the {gate} gate of wave {wave} has changed since you looked: look \
+             again, then decide."
+        ),
+    };
+    Refused::new(Status::Conflict, message)
+}
+
+/// Whether there is an approval that was not acted on.
+fn withdrawable(wave: &Wave, gate: Gate) -> Result<(), String> {
+    let id = &wave.id;
+    match wave.gates.get(&gate) {
+        Some(GateState::Open(_)) => Ok(()),
+        Some(GateState::Approved {
+            question: Some(_), ..
+        }) => Ok(()),
+        Some(GateState::Approved { .. }) => Err(format!(
+            "The approval of the {gate} gate of wave {id} is being acted on: hold the wave instead."
+        )),
+        Some(GateState::Lapsed { .. }) | None => Err(format!(
+            "Nothing is approved at the {gate} gate of wave {id}."
+        )),
+    }
+}
+
+/// What the domain says, as a sentence.
+fn sentence(text: &str) -> String {
+    let mut characters = text.chars();
+    match characters.next() {
+        Some(first) => format!("{}{}.", first.to_uppercase(), characters.as_str()),
+        None => String::new(),
+    }
 }
 
 /// The longest reason, in characters.

@@ -78,6 +78,14 @@ impl Key {
         Self::new(format!("JOBS#{place}"), "JOBS")
     }
 
+    pub(super) fn export(wave: &WaveId) -> Self {
+        Self::new(format!("EXPORT#{wave}"), "EXPORT")
+    }
+
+    pub(super) fn swept() -> Self {
+        Self::new("EXPORT#", "SWEPT")
+    }
+
     /// The keys as an item.
     pub(super) fn item(&self) -> Item {
         HashMap::from([

@@ -4,17 +4,15 @@
 //! **Invariant 9**: a decision counts once, for the evidence it was shown, by an allowed person,
 //! in time.
 
-use std::collections::BTreeSet;
-
 use super::inbox::{Answer, in_motion};
 use super::turn::{Turn, servers};
 use super::{cleanup, gates, wants};
-use crate::gate::{Approval, Door, Evidence, Gate, GateState, OpenGate, Part, Verdict};
+use crate::gate::{Approval, Door, Gate, GateState, OpenGate, Part, Verdict};
 use crate::hold::HoldReason;
 use crate::id::ServerId;
-use crate::plan::{Approver, GatePlan, Plan};
+use crate::plan::{Approver, GatePlan};
 use crate::server::{End, Stage, Waiver};
-use crate::wave::{Phase, Wave};
+use crate::wave::Phase;
 
 /// The longest reason, in characters.
 const LONGEST_REASON: usize = 500;
@@ -33,7 +31,7 @@ pub(super) struct Said<'a> {
 /// Count a decision.
 pub(super) fn decide(turn: &mut Turn, said: Said<'_>) -> Answer {
     let Said { by, gate, .. } = said;
-    let plan = gates::plan(&turn.wave, gate).clone();
+    let plan = turn.wave.gate_plan(gate).clone();
     let open = match turn.wave.gates.get(&gate) {
         Some(GateState::Open(open)) => open,
         Some(GateState::Approved { .. }) => {
@@ -53,72 +51,12 @@ pub(super) fn decide(turn: &mut Turn, said: Said<'_>) -> Answer {
     plan.may_decide(by, said.door, open)?;
     match said.verdict {
         Verdict::Approve => {
-            others_wave(&turn.wave, &plan, by)?;
-            let only = part(&turn.wave.plan, &open.evidence, said.only)?;
+            turn.wave.may_approve(gate, by)?;
+            let only = open.evidence.part(&turn.wave.plan, said.only)?;
             approve(turn, &plan, &said, only)
         }
         Verdict::Reject => Ok(reject(turn, &said)),
     }
-}
-
-/// Nobody approves what they started or last changed themselves, unless the plan lets them.
-fn others_wave(wave: &Wave, plan: &GatePlan, by: &Approver) -> Result<(), String> {
-    let changed = plan.did(by, &wave.applied_by);
-    let started = wave.started_by.as_ref().is_some_and(|s| plan.did(by, s));
-    if plan.self_approval || !(changed || started) {
-        return Ok(());
-    }
-    let did = if changed {
-        "applied this wave's plan"
-    } else {
-        "started this wave"
-    };
-    Err(format!(
-        "{by} {did}; somebody else has to approve it (or the plan says `self_approval: true`)"
-    ))
-}
-
-/// The servers that a part names, in the order of the evidence; none if it is the whole. What
-/// comes after something else can be approved only together with it.
-fn part(plan: &Plan, evidence: &Evidence, part: &Part) -> Result<Vec<ServerId>, String> {
-    if part.is_whole() {
-        return Ok(Vec::new());
-    }
-    let asked = &evidence.servers;
-    for name in &part.applications {
-        if !asked.iter().any(|s| s.application == *name) {
-            return Err(format!("the gate does not ask about application {name}"));
-        }
-    }
-    for id in &part.servers {
-        if !asked.iter().any(|s| s.server == *id) {
-            return Err(format!("the gate does not ask about server {id}"));
-        }
-    }
-    let named: BTreeSet<&ServerId> = part.servers.iter().collect();
-    let (approved, rest): (Vec<_>, Vec<_>) = asked
-        .iter()
-        .partition(|s| named.contains(&s.server) || part.applications.contains(&s.application));
-    if rest.is_empty() {
-        return Ok(Vec::new());
-    }
-    if evidence.gate == Gate::Cutover {
-        for application in &plan.applications {
-            if !approved.iter().any(|s| s.application == application.name) {
-                continue;
-            }
-            let missing = rest
-                .iter()
-                .find(|s| application.after.contains(&s.application));
-            if let Some(missing) = missing {
-                return Err(format!(
-                    "{} comes after {}, so that {} has to be approved with it",
-                    application.name, missing.application, missing.hostname
-                ));
-            }
-        }
-    }
-    Ok(approved.into_iter().map(|s| s.server.clone()).collect())
 }
 
 fn approve(turn: &mut Turn, plan: &GatePlan, said: &Said<'_>, only: Vec<ServerId>) -> Answer {
@@ -175,7 +113,7 @@ fn because(reason: Option<&str>) -> String {
 
 /// Take one's own approval back, if it was not acted on.
 pub(super) fn withdraw(turn: &mut Turn, by: &Approver, gate: Gate, evidence: &str) -> Answer {
-    let plan = gates::plan(&turn.wave, gate).clone();
+    let plan = turn.wave.gate_plan(gate).clone();
     let state = turn.wave.gates.get(&gate);
     let mut open: OpenGate = match state {
         Some(GateState::Open(open)) => open.clone(),
@@ -273,12 +211,15 @@ pub(super) fn waive(
         });
     }
     gates::back_to_testing(turn);
-    let for_failed = turn
-        .wave
-        .hold
-        .as_ref()
-        .is_some_and(|h| matches!(h.reason, HoldReason::ServersFailed { .. }));
-    if for_failed && !turn.servers.iter().any(wants::failed) {
+    let mended = match turn.wave.hold.as_ref().map(|h| &h.reason) {
+        Some(HoldReason::ServersFailed { .. }) => !turn.servers.iter().any(wants::failed),
+        Some(HoldReason::BudgetSpent { allowed, .. }) => {
+            let counted = turn.servers.iter().filter(|s| !s.critical && s.failed);
+            u32::try_from(counted.count()).unwrap_or(u32::MAX) <= *allowed
+        }
+        Some(_) | None => false,
+    };
+    if mended {
         turn.wave.hold = None;
     }
     Ok(format!(

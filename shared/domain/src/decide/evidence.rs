@@ -15,7 +15,7 @@ use crate::gate::{
 };
 use crate::id::{ApplicationName, CommandId, ServerId};
 use crate::observation::{ReplicationState, ServerSeen};
-use crate::server::{End, Passed, Server, Stage, TestInstance};
+use crate::server::{End, Passed, Server, Stage, TestInstance, Then};
 use crate::words;
 
 /// A read that is older than this says little: servers at rest are read every five minutes.
@@ -260,15 +260,29 @@ fn waived<'a>(server: &'a Server, passed: &'a Passed) -> impl Iterator<Item = Wa
 }
 
 fn left_out(server: &Server) -> Option<LeftOut> {
-    match &server.stage {
-        Stage::Ended {
-            end: End::Skipped { reason } | End::Failed { reason, .. },
-        } => Some(LeftOut {
+    let end = match &server.stage {
+        Stage::Ended { end } => end,
+        Stage::Returning {
+            then: Then::CleanUp(end),
+            ..
+        }
+        | Stage::Restarting {
+            then: Then::CleanUp(end),
+            ..
+        }
+        | Stage::Terminating {
+            then: Then::CleanUp(end),
+            ..
+        } => end,
+        _ => return None,
+    };
+    match end {
+        End::Skipped { reason } | End::Failed { reason, .. } => Some(LeftOut {
             server: server.id.clone(),
             hostname: server.hostname.clone(),
             reason: reason.clone(),
         }),
-        _ => None,
+        End::Aborted { .. } => None,
     }
 }
 

@@ -13,11 +13,11 @@ use crate::hold::HoldReason;
 use crate::id::{JobId, ServerId};
 use crate::plan::{Approver, GatePlan, OnExpiry};
 use crate::server::{Server, Stage};
-use crate::wave::{Phase, Wave};
+use crate::wave::Phase;
 
 /// Ask, count or lapse; gives whether the gate is approved for something that is there now.
 pub(super) fn approved(turn: &mut Turn, gate: Gate) -> bool {
-    let plan = plan(&turn.wave, gate).clone();
+    let plan = turn.wave.gate_plan(gate).clone();
     match turn.wave.gates.get(&gate).cloned() {
         Some(GateState::Approved {
             jobs,
@@ -50,14 +50,6 @@ pub(super) fn approved(turn: &mut Turn, gate: Gate) -> bool {
     }
 }
 
-/// The gate's plan.
-pub(super) fn plan(wave: &Wave, gate: Gate) -> &GatePlan {
-    match gate {
-        Gate::Cutover => &wave.plan.gates.cutover,
-        Gate::Finalize => &wave.plan.gates.finalize,
-    }
-}
-
 /// Whether a server was left for later when its gate was approved.
 pub(super) fn is_put_off(turn: &Turn, gate: Gate, server: &ServerId) -> bool {
     match turn.wave.gates.get(&gate) {
@@ -78,11 +70,11 @@ pub(super) fn lapse_if_asked(turn: &mut Turn, gate: Gate, change: String) {
     match turn.wave.gates.get(&gate) {
         None => {}
         Some(GateState::Open(_)) => {
-            let plan = plan(&turn.wave, gate).clone();
+            let plan = turn.wave.gate_plan(gate).clone();
             lapse(turn, gate, &plan, vec![change]);
         }
         Some(GateState::Approved { by, .. }) if !by.is_empty() => {
-            let plan = plan(&turn.wave, gate).clone();
+            let plan = turn.wave.gate_plan(gate).clone();
             lapse(turn, gate, &plan, vec![change]);
         }
         Some(GateState::Approved { .. }) => drop(turn.wave.gates.remove(&gate)),

@@ -3,10 +3,14 @@
 //! **Invariant 9**: a quorum is of different people. An entry of the approvers counts once,
 //! whoever of a pattern decides; entries that name one person together count once too.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 
-use super::{Door, OpenGate};
-use crate::plan::{Approver, GatePlan};
+use super::{Door, Evidence, Gate, OpenGate, Part};
+use crate::id::ServerId;
+use crate::plan::{Approver, GatePlan, Plan};
+use crate::wave::Wave;
 
 impl GatePlan {
     /// The approver of this gate that `who` is, if any: an IAM approver ending in `*` stands for
@@ -85,6 +89,86 @@ impl GatePlan {
     #[must_use]
     pub fn escalates_at(&self, expires: Timestamp) -> Option<Timestamp> {
         expires.saturating_sub(self.escalate.as_ref()?.before).ok()
+    }
+}
+
+impl Wave {
+    /// The plan of that gate.
+    #[must_use]
+    pub fn gate_plan(&self, gate: Gate) -> &GatePlan {
+        match gate {
+            Gate::Cutover => &self.plan.gates.cutover,
+            Gate::Finalize => &self.plan.gates.finalize,
+        }
+    }
+
+    /// Whether somebody who may decide may also approve: nobody approves what they started or last
+    /// changed themselves, unless the plan lets them.
+    ///
+    /// # Errors
+    /// A sentence without its end: why not.
+    pub fn may_approve(&self, gate: Gate, by: &Approver) -> Result<(), String> {
+        let plan = self.gate_plan(gate);
+        let changed = plan.did(by, &self.applied_by);
+        let started = self.started_by.as_ref().is_some_and(|s| plan.did(by, s));
+        if plan.self_approval || !(changed || started) {
+            return Ok(());
+        }
+        let did = if changed {
+            "applied this wave's plan"
+        } else {
+            "started this wave"
+        };
+        Err(format!(
+            "{by} {did}; somebody else has to approve it (or the plan says `self_approval: true`)"
+        ))
+    }
+}
+
+impl Evidence {
+    /// The servers that a part names, in the order of the evidence; none if it is the whole. What
+    /// comes after something else can be approved only together with it.
+    ///
+    /// # Errors
+    /// A sentence without its end: what is wrong with the part.
+    pub fn part(&self, plan: &Plan, part: &Part) -> Result<Vec<ServerId>, String> {
+        if part.is_whole() {
+            return Ok(Vec::new());
+        }
+        for name in &part.applications {
+            if !self.servers.iter().any(|s| s.application == *name) {
+                return Err(format!("the gate does not ask about application {name}"));
+            }
+        }
+        let asked: BTreeSet<&ServerId> = self.servers.iter().map(|s| &s.server).collect();
+        if let Some(id) = part.servers.iter().find(|id| !asked.contains(id)) {
+            return Err(format!("the gate does not ask about server {id}"));
+        }
+        let named: BTreeSet<&ServerId> = part.servers.iter().collect();
+        let (approved, rest): (Vec<_>, Vec<_>) = self
+            .servers
+            .iter()
+            .partition(|s| named.contains(&s.server) || part.applications.contains(&s.application));
+        if rest.is_empty() {
+            return Ok(Vec::new());
+        }
+        if self.gate == Gate::Cutover {
+            for application in &plan.applications {
+                if !approved.iter().any(|s| s.application == application.name) {
+                    continue;
+                }
+                let missing = rest
+                    .iter()
+                    .find(|s| application.after.contains(&s.application));
+                if let Some(missing) = missing {
+                    return Err(format!(
+                        "{} comes after {}, so that {} has to be approved with it",
+                        application.name, missing.application, missing.hostname
+                    ));
+                }
+            }
+        }
+        Ok(approved.into_iter().map(|s| s.server.clone()).collect())
     }
 }
 

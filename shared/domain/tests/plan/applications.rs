@@ -201,7 +201,7 @@ fn a_plan_that_cannot_be_stored_is_told() {
         .collect();
     check(
         &BASE.replace(SERVERS, &format!("servers: [{}]", servers.join(", "))),
-        "1:1: the plan takes 396024 bytes to store, and at most 262144 fit: select servers by tag instead of naming each, or make it two waves",
+        "1:1: the plan takes 396258 bytes to store, and at most 262144 fit: select servers by tag instead of naming each, or make it two waves",
     );
 }
 

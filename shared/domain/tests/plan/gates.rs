@@ -54,15 +54,112 @@ fn a_quorum_can_be_reached() {
         "quorum: two",
         "5:96: `quorum`: expected a whole number from 1 to 50, without quotes; found `two`",
     );
+    change(ANNA, "\"slack:U024BE7LH\"", "nothing");
     change(
-        ANNA,
-        "\"slack:U024BE7LH\"",
-        "5:72: `quorum`: 2 must approve, but only 1 can: this version does not take decisions from Slack yet",
+        "quorum: 2",
+        "quorum: 2, minimum: iam",
+        "5:96: `quorum`: 2 must approve, but only 1 of the approvers can prove themselves by AWS credentials, which `minimum` wants",
     );
     change(
         CUTOVER,
-        "{ approvers: [\"slack:U024BE7LH\"] }",
-        "5:26: `approvers`: nobody here can decide: this version does not take decisions from Slack yet, so name somebody by mail or IAM as well",
+        "{ approvers: [ops@example.com], minimum: slack }",
+        "5:26: `approvers`: nobody here can prove themselves by Slack, which `minimum` wants",
+    );
+    change(
+        "quorum: 2",
+        "quorum: 2, minimum: sms",
+        "5:108: `minimum`: expected `mail`, `slack` or `iam`; found `sms`",
+    );
+}
+
+#[test]
+fn several_identities_of_a_person_are_one_approver() {
+    const BOTH: &str = "{ mail: anna@example.com, iam: \"arn:aws:iam::111122223333:user/anna\" }";
+    change(ANNA, BOTH, "nothing");
+    change(
+        CUTOVER,
+        &format!("{{ approvers: [{BOTH}], quorum: 2 }}"),
+        "5:108: `quorum`: 2 must approve, but there are only 1 approvers",
+    );
+    change(
+        ANNA,
+        "{ mail: OPS@example.com }",
+        "5:43: `approvers`: `OPS@example.com` stands here twice; the first is in line 5",
+    );
+    change(
+        ANNA,
+        "{ mail: \"slack:U024BE7LH\" }",
+        "5:51: `mail`: expected a mail address, such as name@example.com; found the text `slack:U024BE7LH`",
+    );
+    change(
+        ANNA,
+        "{ phone: \"1\" }",
+        "5:45: unknown key `phone`; an approver may have `mail`, `slack` and `iam`
+5:43: `approvers`: expected at least one of `mail`, `slack` and `iam`; found a mapping",
+    );
+}
+
+#[test]
+fn silence_means_what_the_plan_says() {
+    change("quorum: 2", "quorum: 2, on_expiry: reject", "nothing");
+    change(
+        "quorum: 2",
+        "quorum: 2, on_expiry: proceed",
+        "5:110: `on_expiry`: `proceed` is for the finalize gate: nobody's silence approves a cutover; for that write `automatic: true`",
+    );
+    change(
+        "quorum: 2",
+        "quorum: 2, on_expiry: roll_back",
+        "5:110: `on_expiry`: this version cannot roll back yet: write `hold`, and decide by hand",
+    );
+    change(
+        "quorum: 2",
+        "quorum: 2, on_expiry: wait",
+        "5:110: `on_expiry`: expected `hold` or `reject`; found `wait`",
+    );
+}
+
+#[test]
+fn reminders_and_escalations_come_before_the_expiry() {
+    change(
+        "quorum: 2",
+        "quorum: 2, expires: 2d, remind: 1d, escalate: { before: 4h, to: [lead@example.com] }",
+        "nothing",
+    );
+    change(
+        "quorum: 2",
+        "quorum: 2, expires: 2h, remind: 2h",
+        "5:120: `remind`: this long before the gate expires, it is not open yet: `expires` has to be longer",
+    );
+    change(
+        "quorum: 2",
+        "quorum: 2, escalate: { before: 4h }",
+        "5:109: `to` is missing; it has to stand in an escalation",
+    );
+    change(
+        "quorum: 2",
+        "quorum: 2, escalate: { before: 4h, to: [ops@example.com] }",
+        "5:128: `to`: `ops@example.com` stands here twice; the first is in line 5",
+    );
+    change("{ automatic: true }", "{ automatic: true }", "nothing");
+}
+
+#[test]
+fn everybody_can_be_asked() {
+    change(
+        "quorum: 2",
+        "quorum: 2, notify: [slack]",
+        "5:107: `notify`: ops@example.com would never be asked: add sns",
+    );
+    change(
+        ANNA,
+        "\"slack:U024BE7LH\"], notify: [sns",
+        "5:72: `notify`: slack:U024BE7LH would never be asked: add slack",
+    );
+    change(
+        "quorum: 2",
+        "quorum: 2, notify: []",
+        "5:107: `notify`: nobody would be asked: name sns, slack or both",
     );
 }
 
@@ -171,7 +268,7 @@ fn a_gate_that_is_missing_is_told() {
     change(
         "  cutover:  {",
         "  cutover:  { after_soak: 1h, ",
-        "5:15: unknown key `after_soak`; the cutover gate may have `automatic`, `approvers`, `quorum`, `expires` and `notify`",
+        "5:15: unknown key `after_soak`; the cutover gate may have `automatic`, `approvers`, `quorum`, `expires`, `on_expiry`, `notify`, `remind`, `escalate`, `minimum` and `self_approval`",
     );
 }
 

@@ -61,6 +61,11 @@ fn the_schema_and_the_parser_know_the_same_keys() {
             "{ after_soak:",
             "/properties/gates/properties/finalize".to_owned(),
         ),
+        (
+            "{ before:",
+            "/properties/gates/properties/finalize/properties/escalate".to_owned(),
+        ),
+        ("{ mail:", "/$defs/approvers/items/anyOf/1".to_owned()),
         ("{ max_lag:", "/properties/policy".to_owned()),
         ("{ name:", "/properties/applications/items".to_owned()),
         ("{ hostname:", format!("{application}/servers/items")),
@@ -74,7 +79,7 @@ fn the_schema_and_the_parser_know_the_same_keys() {
         let text = r"wave: w
 start: { on: manual }
 window: { opens: 2026-12-05T22:00, lasts: 4h, time_zone: Europe/Berlin }
-gates: { cutover: { automatic: true }, finalize: { after_soak: 1h, automatic: true } }
+gates: { cutover: { automatic: true }, finalize: { after_soak: 1h, approvers: [{ mail: a@example.com }], escalate: { before: 1h, to: [b@example.com] } } }
 policy: { max_lag: 1m }
 applications:
   - { name: a, servers: [{ hostname: h }], quiesce: { document: Stop, undo: { document: Start } }, validate: [{ document: Check }] }

@@ -1,0 +1,278 @@
+//! `POST /slack/actions`: somebody pressed a button of a message in Slack.
+//!
+//! **Invariant 9**: a click is believed once Slack's signature over the body as it came was
+//! verified, counts for the question in the button's own signed value, by the user whom Slack
+//! names, once: a double click and a replayed request are the same message.
+//!
+//! What is not Slack's, or none of ours, is refused by its status. Whoever clicked a button of ours
+//! is told what came of it in Slack, where they are; Slack itself then gets its 200.
+
+use jiff::Timestamp;
+use tidegate_domain::gate::{Asking, Door, Part, Verdict};
+use tidegate_domain::message::{Body, Message};
+use tidegate_domain::plan::Approver;
+use tidegate_domain::wave::Wave;
+use tidegate_domain::words;
+use tidegate_ports::clock::Clock;
+use tidegate_ports::driver::Drivers;
+use tidegate_ports::error::{Context, chain};
+use tidegate_ports::executions::Executions;
+use tidegate_ports::inbox::Inbox;
+use tidegate_ports::signer::Signer;
+use tidegate_ports::slack::{Answer, SlackClicks};
+use tidegate_ports::waves::Waves;
+use tidegate_slack::button::{Button, SealedButton};
+use tidegate_slack::click::{Click, Pressed};
+use tidegate_slack::message::{Question, Standing, said, theirs};
+use tidegate_slack::signature::{self, SIGNATURE, SignatureError, TIMESTAMP};
+
+use crate::decide::{NotOpen, gate_plan, open_gate};
+use crate::payload::{Request, Response};
+use crate::refused::{Failure, Refused, Status};
+use crate::{Ports, SlackDoor, empty, submit};
+
+/// The largest body, in bytes: a payload repeats the message, whose texts have limits.
+const LARGEST_BODY: usize = 512 * 1024;
+
+/// The longest sentence that whoever clicked is told, in characters.
+const LONGEST_SENTENCE: usize = 1_000;
+
+/// A decision that was made by a button of ours.
+struct Decision {
+    by: Approver,
+    verdict: Verdict,
+    button: Button,
+    value: String,
+}
+
+/// Take a click.
+pub(crate) async fn act<W, I, D, O, X, S, C, K>(
+    request: &Request,
+    ports: &Ports<'_, W, I, D, O, X, S, C>,
+    slack: &SlackDoor<'_, K>,
+) -> Result<Response, Failure>
+where
+    W: Waves,
+    I: Inbox,
+    D: Drivers,
+    X: Executions,
+    S: Signer,
+    C: Clock,
+    K: SlackClicks,
+{
+    let now = ports.clock.now();
+    let body = request.body(LARGEST_BODY)?;
+    let click = verified(request, &body, slack.clicks, now).await?;
+    let Pressed::Decide { verdict, value } = click.pressed else {
+        return Ok(empty(200));
+    };
+    let decision = Decision {
+        by: Approver::Slack(click.user),
+        verdict,
+        button: genuine(&value, ports.signer).await?,
+        value,
+    };
+    let answer = match decide(&decision, ports, slack.console_url, now).await {
+        Ok(answer) => answer,
+        Err(Failure::Refused(refused)) => {
+            let Button { wave, gate, .. } = &decision.button;
+            tracing::info!(%wave, %gate, by = %decision.by, status = refused.status.code(),
+                reason = refused.message, "refused");
+            Answer::Whisper(theirs(&refused.message, LONGEST_SENTENCE))
+        }
+        Err(failed) => return Err(failed),
+    };
+    // The decision stands whether or not Slack can be told.
+    if let Some(url) = click.response_url
+        && let Err(error) = slack.clicks.answer(&url, &answer).await
+    {
+        tracing::warn!(wave = %decision.button.wave, error = chain(&error), "could not answer in Slack");
+    }
+    Ok(empty(200))
+}
+
+/// The click, if Slack sent it, from our workspace.
+async fn verified(
+    request: &Request,
+    body: &[u8],
+    slack: &impl SlackClicks,
+    now: Timestamp,
+) -> Result<Click, Failure> {
+    let app = slack
+        .app()
+        .await
+        .context("could not read the Slack secret")?;
+    let app = app.ok_or_else(|| Refused::new(Status::NotFound, "There is no Slack app here."))?;
+    let (at, code) = (request.header(TIMESTAMP), request.header(SIGNATURE));
+    signature::verify(&app.signing_secret, at, code, body, now).map_err(|error| {
+        let status = match error {
+            SignatureError::Missing => Status::BadRequest,
+            SignatureError::Stale | SignatureError::Wrong => Status::Forbidden,
+        };
+        Refused::new(status, format!("Not taken: {error}."))
+    })?;
+    let click = Click::parse(body)
+        .map_err(|error| Refused::new(Status::BadRequest, format!("Not taken: {error}.")))?;
+    let at_home = click
+        .user_team
+        .as_ref()
+        .is_none_or(|team| *team == app.team);
+    if click.team != app.team || !at_home {
+        let message = "Not taken: the click is from another workspace.";
+        return Err(Refused::new(Status::Forbidden, message).into());
+    }
+    Ok(click)
+}
+
+/// The button of a value, if we made it.
+async fn genuine(value: &str, signer: &impl Signer) -> Result<Button, Failure> {
+    let altered = || {
+        let message = "Not taken: the button was not made by Tidegate.";
+        Refused::new(Status::Forbidden, message)
+    };
+    let sealed = SealedButton::parse(value).map_err(|_| altered())?;
+    let ours = signer.verify(&sealed.signed(), sealed.code()).await;
+    if !ours.context("could not verify a button")? {
+        return Err(altered().into());
+    }
+    Ok(sealed.open().map_err(|_| altered())?)
+}
+
+/// Record the decision, and say what everybody shall see, or the person alone.
+async fn decide<W, I, D, O, X, S, C>(
+    decision: &Decision,
+    ports: &Ports<'_, W, I, D, O, X, S, C>,
+    console_url: &str,
+    now: Timestamp,
+) -> Result<Answer, Failure>
+where
+    W: Waves,
+    I: Inbox,
+    D: Drivers,
+    X: Executions,
+    C: Clock,
+{
+    let Decision { by, button, .. } = decision;
+    let Button { wave, gate, .. } = button;
+    let found = ports
+        .waves
+        .wave(wave)
+        .await
+        .context("could not read the wave")?;
+    let found = found.ok_or_else(|| {
+        Refused::new(
+            Status::NotFound,
+            format!("There is no wave {wave} any more."),
+        )
+    })?;
+    let plan = gate_plan(&found, *gate);
+    if plan.approver(by).is_none() {
+        let message = format!("You are no approver of the {gate} gate of wave {wave}.");
+        return Err(Refused::new(Status::Forbidden, message).into());
+    }
+    if found.phase.terminal() {
+        let message = format!(
+            "Wave {wave} has ended ({}): nothing is asked.",
+            found.phase.name()
+        );
+        return Err(Refused::new(Status::Gone, message).into());
+    }
+    let open = open_gate(&found, *gate, &button.evidence, now)
+        .map_err(|not_open| too_late(not_open, button))?;
+    plan.may_decide(by, Door::Slack, open)
+        .map_err(|why| Refused::new(Status::Forbidden, format!("Not taken: {why}.")))?;
+    let message = Message {
+        id: button.message(by),
+        at: now,
+        by: by.clone(),
+        body: Body::Decide {
+            gate: *gate,
+            verdict: decision.verdict,
+            evidence: button.evidence.clone(),
+            door: Door::Slack,
+            only: Part::default(),
+            reason: None,
+        },
+    };
+    let new = submit(wave, &message, ports.inbox, ports.drivers, ports.executions).await?;
+    if !new {
+        let message = format!(
+            "You decided at the {gate} gate of wave {wave} before: your first decision is recorded, \
+             and counts once."
+        );
+        return Err(Refused::new(Status::Conflict, message).into());
+    }
+    Ok(shown(decision, &found, now, console_url))
+}
+
+/// The message as everybody sees it now.
+fn shown(decision: &Decision, wave: &Wave, now: Timestamp, console_url: &str) -> Answer {
+    let Decision {
+        by,
+        verdict,
+        button,
+        value,
+    } = decision;
+    let plan = gate_plan(wave, button.gate);
+    let Some(tidegate_domain::gate::GateState::Open(open)) = wave.gates.get(&button.gate) else {
+        return Answer::Whisper("Your decision is recorded.".to_owned());
+    };
+    let others = open
+        .approvals
+        .iter()
+        .filter(|other| !plan.same_person(&other.by, by));
+    let mut lines: Vec<String> = others
+        .map(|other| said(&other.by, Verdict::Approve, other.at))
+        .collect();
+    lines.push(said(by, *verdict, now));
+    let approved = u32::try_from(lines.len()).unwrap_or(u32::MAX);
+    let still = match verdict {
+        Verdict::Reject => {
+            lines.push("The wave is held until somebody resumes or aborts it.".to_owned());
+            false
+        }
+        Verdict::Approve if approved < plan.quorum => {
+            let missing = words::count((plan.quorum - approved) as usize, "approval");
+            lines.push(format!("{missing} more needed."));
+            true
+        }
+        Verdict::Approve => false,
+    };
+    let question = Question {
+        evidence: &open.evidence,
+        approvers: &plan.approvers,
+        expires: open.expires,
+        asking: Asking::First,
+        page: console_url,
+    };
+    Answer::Replace(question.message(Standing {
+        lines: &lines,
+        value: still.then_some(value),
+    }))
+}
+
+fn too_late(not_open: NotOpen, button: &Button) -> Refused {
+    let Button { wave, gate, .. } = button;
+    let (status, message) = match not_open {
+        NotOpen::Automatic | NotOpen::Closed => (
+            Status::Conflict,
+            format!("The {gate} gate of wave {wave} is not open now: nothing is asked."),
+        ),
+        NotOpen::Approved => (
+            Status::Conflict,
+            format!("The {gate} gate of wave {wave} is approved already: nothing is left to do."),
+        ),
+        NotOpen::Expired => (
+            Status::Gone,
+            format!("The {gate} gate of wave {wave} expired undecided."),
+        ),
+        NotOpen::Changed => (
+            Status::Conflict,
+            format!(
+                "What this message asked has changed since: the {gate} gate of wave {wave} asks \
+                 again, in a newer message."
+            ),
+        ),
+    };
+    Refused::new(status, message)
+}

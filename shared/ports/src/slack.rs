@@ -1,0 +1,73 @@
+//! Slack: messages with buttons, and who signs its requests.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use tidegate_domain::effect::RefusalKind;
+use tidegate_slack::app::App;
+use tidegate_slack::message::Message;
+
+use crate::error::{CallError, ReadError};
+
+/// A message that can be changed later.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Posted {
+    /// The channel's ID.
+    pub channel: String,
+    /// The message's time, which is its ID in the channel.
+    pub ts: String,
+}
+
+/// What becomes of a message in answer to a click.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// Everybody sees this in its place.
+    Replace(Message),
+    /// Whoever clicked is told this, alone; escaped.
+    Whisper(String),
+}
+
+/// Writes to the channel. At least once.
+pub trait SlackPosts {
+    /// Write a message. None if it cannot be changed later: a webhook's.
+    async fn post(&self, message: &Message) -> Result<Option<Posted>, CallError>;
+}
+
+/// Takes clicks.
+pub trait SlackClicks {
+    /// The app whose clicks are taken; None if the deployment has none.
+    async fn app(&self) -> Result<Option<Arc<App>>, ReadError>;
+
+    /// Answer a click at its `response_url`, in time for whoever waits for us; an address that is
+    /// not Slack's is refused.
+    async fn answer(&self, response_url: &str, answer: &Answer) -> Result<(), CallError>;
+}
+
+/// A deployment without Slack.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NoSlack;
+
+/// What a gate that is to be asked in Slack is told where there is no Slack.
+#[must_use]
+pub fn not_set_up() -> CallError {
+    CallError::refused(
+        RefusalKind::Invalid,
+        "no Slack app is set up: the template's parameter SlackParameter names its secret",
+    )
+}
+
+impl SlackPosts for NoSlack {
+    async fn post(&self, _message: &Message) -> Result<Option<Posted>, CallError> {
+        Err(not_set_up())
+    }
+}
+
+impl SlackClicks for NoSlack {
+    async fn app(&self) -> Result<Option<Arc<App>>, ReadError> {
+        Ok(None)
+    }
+
+    async fn answer(&self, _response_url: &str, _answer: &Answer) -> Result<(), CallError> {
+        Err(not_set_up())
+    }
+}

@@ -1,0 +1,245 @@
+//! Clicks: the `block_actions` payload that Slack sends when somebody presses a button
+//! (docs.slack.dev, "block_actions payload"): a form with one field, `payload`, which is JSON.
+//!
+//! To be read once the request's signature was verified, and not before. What is not needed is not
+//! read.
+
+use serde::Deserialize;
+use tidegate_domain::gate::Verdict;
+
+use crate::app::is_id;
+
+/// The button that approves.
+pub const APPROVE: &str = "tidegate_approve";
+
+/// The button that rejects.
+pub const REJECT: &str = "tidegate_reject";
+
+/// The button that leads to the page. Slack tells the app of such clicks too.
+pub const LOOK: &str = "tidegate_look";
+
+/// A click on a button of ours.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Click {
+    /// The workspace that the app is installed in.
+    pub team: String,
+    /// Who clicked: `U…` or `W…`.
+    pub user: String,
+    /// The workspace of whoever clicked, if Slack says: in a channel that is shared between
+    /// organizations it can be another.
+    pub user_team: Option<String>,
+    /// Which button.
+    pub pressed: Pressed,
+    /// Where the message can be changed: up to 5 times within 30 minutes (docs.slack.dev,
+    /// "Handling user interaction").
+    pub response_url: Option<String>,
+}
+
+/// Which button.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Pressed {
+    /// One that decides.
+    Decide {
+        /// What it says.
+        verdict: Verdict,
+        /// The value that it carries.
+        value: String,
+    },
+    /// The one that leads to the page: nothing is asked of us.
+    Look,
+}
+
+/// What came is no click on a button of ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum ClickError {
+    /// It cannot be read.
+    #[error("the request is not a payload of Slack's")]
+    Form,
+    /// Another kind of interaction.
+    #[error("only clicks on buttons are taken")]
+    Kind,
+    /// Not by a user of a workspace.
+    #[error("the request does not say who clicked, and in which workspace")]
+    Nobody,
+    /// No button of ours, or several.
+    #[error("the action is none of Tidegate's")]
+    Unknown,
+}
+
+#[derive(Deserialize)]
+struct Form {
+    payload: String,
+}
+
+#[derive(Deserialize)]
+struct Payload {
+    r#type: String,
+    team: Option<Team>,
+    user: Option<User>,
+    #[serde(default)]
+    actions: Vec<Action>,
+    response_url: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Team {
+    id: String,
+}
+
+#[derive(Deserialize)]
+struct User {
+    id: String,
+    team_id: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Action {
+    action_id: String,
+    value: Option<String>,
+}
+
+impl Click {
+    /// Read the body of a verified request.
+    ///
+    /// # Errors
+    /// It is no click on a button of ours.
+    pub fn parse(body: &[u8]) -> Result<Self, ClickError> {
+        let Form { payload } = serde_urlencoded::from_bytes(body).map_err(|_| ClickError::Form)?;
+        let payload: Payload = serde_json::from_str(&payload).map_err(|_| ClickError::Form)?;
+        if payload.r#type != "block_actions" {
+            return Err(ClickError::Kind);
+        }
+        let (team, user) = payload.team.zip(payload.user).ok_or(ClickError::Nobody)?;
+        if !is_id(&user.id, &['U', 'W']) {
+            return Err(ClickError::Nobody);
+        }
+        let Ok([action]) = <[Action; 1]>::try_from(payload.actions) else {
+            return Err(ClickError::Unknown);
+        };
+        let pressed = match (action.action_id.as_str(), action.value) {
+            (APPROVE, Some(value)) => Pressed::Decide {
+                verdict: Verdict::Approve,
+                value,
+            },
+            (REJECT, Some(value)) => Pressed::Decide {
+                verdict: Verdict::Reject,
+                value,
+            },
+            (LOOK, _) => Pressed::Look,
+            _ => return Err(ClickError::Unknown),
+        };
+        Ok(Self {
+            team: team.id,
+            user: user.id,
+            user_team: user.team_id,
+            pressed,
+            response_url: payload.response_url,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn body(payload: &Value) -> Vec<u8> {
+        serde_urlencoded::to_string([("payload", payload.to_string())])
+            .expect("a form")
+            .into_bytes()
+    }
+
+    fn payload() -> Value {
+        json!({
+            "type": "block_actions",
+            "team": {"id": "T024BE7LD", "domain": "example"},
+            "user": {"id": "U024BE7LH", "username": "anna", "team_id": "T024BE7LD"},
+            "api_app_id": "A02",
+            "container": {"type": "message", "message_ts": "1548261231.000200"},
+            "response_url": "https://hooks.slack.com/actions/T024BE7LD/1/x",
+            "actions": [{"action_id": "tidegate_approve", "block_id": "b", "type": "button", "value": "a.b", "action_ts": "1548426417.840180"}],
+        })
+    }
+
+    #[test]
+    fn a_click_is_read() {
+        let click = Click::parse(&body(&payload())).expect("a click");
+        assert_eq!(
+            click,
+            Click {
+                team: "T024BE7LD".to_owned(),
+                user: "U024BE7LH".to_owned(),
+                user_team: Some("T024BE7LD".to_owned()),
+                pressed: Pressed::Decide {
+                    verdict: Verdict::Approve,
+                    value: "a.b".to_owned(),
+                },
+                response_url: Some("https://hooks.slack.com/actions/T024BE7LD/1/x".to_owned()),
+            }
+        );
+    }
+
+    #[test]
+    fn a_button_with_a_link_asks_nothing() {
+        let mut look = payload();
+        look["actions"] = json!([{"action_id": "tidegate_look", "type": "button"}]);
+        let click = Click::parse(&body(&look)).expect("a click");
+        assert_eq!(click.pressed, Pressed::Look);
+    }
+
+    #[test]
+    fn what_is_no_click_of_ours_is_refused() {
+        let check = |change: &dyn Fn(&mut Value), expected: ClickError| {
+            let mut changed = payload();
+            change(&mut changed);
+            assert_eq!(Click::parse(&body(&changed)), Err(expected), "{changed}");
+        };
+        check(&|p| p["type"] = json!("view_submission"), ClickError::Kind);
+        check(&|p| p["team"] = json!(null), ClickError::Nobody);
+        check(&|p| p["user"] = json!(null), ClickError::Nobody);
+        for user in ["", "u024be7lh", "B024BE7LH", "U024BE7LH>", "U 24BE7LH"] {
+            check(&|p| p["user"]["id"] = json!(user), ClickError::Nobody);
+        }
+        check(&|p| p["actions"] = json!([]), ClickError::Unknown);
+        check(
+            &|p| {
+                let action = p["actions"][0].clone();
+                p["actions"] = json!([action.clone(), action]);
+            },
+            ClickError::Unknown,
+        );
+        check(
+            &|p| p["actions"][0]["action_id"] = json!("tidegate_finalize"),
+            ClickError::Unknown,
+        );
+        check(
+            &|p| p["actions"][0]["value"] = json!(null),
+            ClickError::Unknown,
+        );
+        check(&|p| p["type"] = json!(7), ClickError::Form);
+        for body in [
+            &b""[..],
+            b"payload",
+            b"payload={",
+            b"payload=%FF",
+            b"payload={}&payload={}",
+        ] {
+            assert_eq!(Click::parse(body), Err(ClickError::Form));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_crash_it(body in prop::collection::vec(any::<u8>(), 0..300)) {
+            let _ = Click::parse(&body);
+        }
+
+        #[test]
+        fn no_json_crashes_it(text in "\\PC{0,200}") {
+            let form = serde_urlencoded::to_string([("payload", text)]).expect("a form");
+            let _ = Click::parse(form.as_bytes());
+        }
+    }
+}
