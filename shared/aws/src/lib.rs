@@ -11,6 +11,7 @@ pub mod dynamo;
 pub mod kms;
 pub mod mgn;
 pub mod sfn;
+pub mod slack;
 pub mod sns;
 pub mod ssm;
 

@@ -31,3 +31,4 @@ pub mod instances;
 pub mod mail;
 pub mod mgn;
 pub mod signer;
+pub mod slack;
