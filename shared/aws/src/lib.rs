@@ -8,8 +8,10 @@ pub mod environment;
 pub mod lambda;
 
 pub mod dynamo;
+pub mod eventbridge;
 pub mod kms;
 pub mod mgn;
+pub mod s3;
 pub mod sfn;
 pub mod slack;
 pub mod sns;
