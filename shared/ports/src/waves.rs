@@ -34,4 +34,7 @@ pub trait Waves {
 
     /// The audit chain of a wave, in order.
     async fn audit(&self, wave: &WaveId) -> Result<Vec<AuditRecord>, StoreError>;
+
+    /// The audit chain of a wave from the record of that number on (the first is 1), in order.
+    async fn audit_since(&self, wave: &WaveId, first: u64) -> Result<Vec<AuditRecord>, StoreError>;
 }

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use tidegate_domain::audit::AuditRecord;
 use tidegate_domain::decide::MOST_RESTARTS;
 use tidegate_domain::effect::Outcome;
-use tidegate_domain::id::{CommandId, EffectId, ServerId, WaveId};
+use tidegate_domain::id::{CommandId, EffectId, MessageId, ServerId, WaveId};
 use tidegate_domain::message::Message;
 use tidegate_domain::observation::{AccountJobs, ServerSeen, WaveSeen};
 use tidegate_domain::wave::Wave;
@@ -183,6 +183,11 @@ impl Inbox for Invocation {
         self.table("append", self.cloud.table.append(wave, message))
             .await
     }
+
+    async fn message(&self, wave: &WaveId, id: &MessageId) -> Result<Option<Message>, StoreError> {
+        self.table("message", self.cloud.table.message(wave, id))
+            .await
+    }
 }
 
 impl Waves for Invocation {
@@ -200,6 +205,11 @@ impl Waves for Invocation {
 
     async fn audit(&self, wave: &WaveId) -> Result<Vec<AuditRecord>, StoreError> {
         self.table("audit", self.cloud.table.audit(wave)).await
+    }
+
+    async fn audit_since(&self, wave: &WaveId, first: u64) -> Result<Vec<AuditRecord>, StoreError> {
+        self.table("audit_since", self.cloud.table.audit_since(wave, first))
+            .await
     }
 }
 

@@ -37,6 +37,10 @@ pub async fn a_drained_message_stays_known(store: &impl AllPorts) {
     .await;
     assert!(!ok(store.append(&id, &first).await, "append again"));
     assert!(load(store, &id).await.inbox.is_empty());
+    let kept = ok(store.message(&id, &first.id).await, "read a message");
+    assert_eq!(kept, Some(first));
+    let unknown = MessageId::parse("m-2").expect("a message ID");
+    assert_eq!(ok(store.message(&id, &unknown).await, "read none"), None);
 }
 
 /// A bounded number is loaded, the oldest first; the rest waits its turn.

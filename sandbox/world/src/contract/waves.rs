@@ -64,5 +64,7 @@ pub async fn a_long_audit_chain_is_read_in_order(store: &impl AllPorts) {
     let records = ok(store.audit(&id).await, "read the audit chain");
     assert_eq!(records.len(), 13);
     assert_eq!(head.map(|head| verify(&records, &head)), Some(Ok(())));
+    let latest = ok(store.audit_since(&id, 11).await, "read the latest records");
+    assert_eq!(latest, records[10..]);
     assert!(ok(store.audit(&wave_id("no-audit")).await, "read no chain").is_empty());
 }

@@ -2,7 +2,7 @@
 
 use std::collections::btree_map::Entry;
 
-use tidegate_domain::id::WaveId;
+use tidegate_domain::id::{MessageId, WaveId};
 use tidegate_domain::message::Message;
 use tidegate_ports::error::StoreError;
 use tidegate_ports::inbox::Inbox;
@@ -23,5 +23,15 @@ impl Inbox for MemoryStore {
                 }
             },
         ))
+    }
+
+    async fn message(&self, wave: &WaveId, id: &MessageId) -> Result<Option<Message>, StoreError> {
+        let key = (wave.clone(), id.clone());
+        Ok(self.with(|tables| {
+            tables
+                .inbox
+                .get(&key)
+                .and_then(|stored| stored.message.clone())
+        }))
     }
 }

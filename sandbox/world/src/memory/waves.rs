@@ -46,11 +46,21 @@ impl Waves for MemoryStore {
     }
 
     async fn audit(&self, wave: &WaveId) -> Result<Vec<AuditRecord>, StoreError> {
+        self.audit_since(wave, 0).await
+    }
+
+    async fn audit_since(&self, wave: &WaveId, first: u64) -> Result<Vec<AuditRecord>, StoreError> {
         Ok(self.with(|tables| {
             tables
                 .waves
                 .get(wave)
-                .map(|stored| stored.audit.values().cloned().collect())
+                .map(|stored| {
+                    stored
+                        .audit
+                        .range(first..)
+                        .map(|(_, r)| r.clone())
+                        .collect()
+                })
                 .unwrap_or_default()
         }))
     }

@@ -1,7 +1,7 @@
 //! Inboxes: a message is put under its own ID, once.
 
 use aws_sdk_dynamodb::types::ReturnValuesOnConditionCheckFailure;
-use tidegate_domain::id::WaveId;
+use tidegate_domain::id::{MessageId, WaveId};
 use tidegate_domain::message::Message;
 use tidegate_ports::error::StoreError;
 use tidegate_ports::inbox::Inbox;
@@ -34,5 +34,11 @@ impl Inbox for DynamoStore {
             // Our own put, whose answer was lost.
             Written::Unmet(item) => item.is_some_and(|item| item.text_if("nonce") == Some(&nonce)),
         })
+    }
+
+    async fn message(&self, wave: &WaveId, id: &MessageId) -> Result<Option<Message>, StoreError> {
+        let item = self.get(&Key::message(wave, id)).await?;
+        item.map(|item| item.parse("body", item.text("body")?))
+            .transpose()
     }
 }

@@ -54,8 +54,12 @@ impl Waves for DynamoStore {
     }
 
     async fn audit(&self, wave: &WaveId) -> Result<Vec<AuditRecord>, StoreError> {
-        let pk = Key::wave(wave).pk;
-        let items = self.between(&pk, "AUDIT#", "AUDIT~").await?;
+        self.audit_since(wave, 0).await
+    }
+
+    async fn audit_since(&self, wave: &WaveId, first: u64) -> Result<Vec<AuditRecord>, StoreError> {
+        let first = Key::audit(wave, first);
+        let items = self.between(&first.pk, &first.sk, "AUDIT~").await?;
         let by_sk = items
             .into_iter()
             .map(|item| Ok((item.text("sk")?.to_owned(), item)))
