@@ -3,6 +3,7 @@
 pub mod apply;
 pub mod check;
 
+pub mod page;
 pub mod status;
 pub mod timeline;
 pub mod watch;

@@ -25,17 +25,27 @@ class Message:
         return re.findall(re.escape(f"{console}/decide?token=") + r"[A-Za-z0-9._~%-]+", self.text)
 
 
-class Mailbox:
-    """Subscribes to the topic through a queue of its own. Doubles are as likely as on AWS."""
+def filter_policy(address: str) -> str:
+    """What a person's subscription takes: messages to them alone, and those to nobody in particular."""
+    return json.dumps({"to": [address, {"exists": False}]})
 
-    def __init__(self, sandbox, name: str = "mailbox"):
+
+class Mailbox:
+    """A person's mailbox: subscribes to the topic as README.md says, through a queue of its own. Doubles
+    are as likely as on AWS."""
+
+    def __init__(self, sandbox, address: str = "ops@example.com"):
+        self.address = address
         self.queues = sandbox.client("sqs")
-        self.url = self.queues.create_queue(QueueName=name)["QueueUrl"]
+        self.url = self.queues.create_queue(QueueName=re.sub(r"\W", "-", address))["QueueUrl"]
         queue = self.queues.get_queue_attributes(QueueUrl=self.url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
         allow = {"Effect": "Allow", "Principal": {"Service": "sns.amazonaws.com"}, "Action": "sqs:SendMessage", "Resource": queue}
         policy = json.dumps({"Version": "2012-10-17", "Statement": [allow]})
         self.queues.set_queue_attributes(QueueUrl=self.url, Attributes={"Policy": policy})
-        sandbox.client("sns").subscribe(TopicArn=sandbox.outputs["Topic"], Protocol="sqs", Endpoint=queue)
+        sandbox.client("sns").subscribe(
+            TopicArn=sandbox.outputs["Topic"], Protocol="sqs", Endpoint=queue,
+            Attributes={"FilterPolicy": filter_policy(address)},
+        )
         self.messages: list[Message] = []
 
     def fetch(self) -> list[Message]:

@@ -1,9 +1,12 @@
-//! `gate`: asks the approvers of a gate, each by a mail with a link of their own.
+//! `gate`: asks the approvers of a gate, each by a mail with a link of their own, and in Slack by
+//! one message for all.
 //!
 //! **Invariant 9**: a link is made for one person, one evidence and one expiry, and signed. The
 //! same effect always makes the same links, so that running it twice asks twice and counts once.
 
 mod mail;
+mod mailboxes;
+mod slack;
 
 use jiff::Timestamp;
 use tidegate_domain::effect::{Outcome, Refusal, RefusalKind, Task};
@@ -13,21 +16,24 @@ use tidegate_ports::act::claim;
 use tidegate_ports::clock::Clock;
 use tidegate_ports::effects::Effects;
 use tidegate_ports::error::{CallError, Context, HandlerError, ReadError};
-use tidegate_ports::mail::{Mail, Mails};
+use tidegate_ports::mail::{Mail, Mails, Subscribers};
 use tidegate_ports::signer::Signer;
+use tidegate_ports::slack::SlackPosts;
 
 pub use mail::Question;
 pub use tidegate_ports::act::{Request, Response};
 
 /// What the function reaches.
 #[derive(Debug)]
-pub struct Ports<'a, E, S, M, C> {
+pub struct Ports<'a, E, S, M, K, C> {
     /// The effects.
     pub effects: &'a E,
     /// The key that signs links.
     pub signer: &'a S,
     /// The topic.
     pub mails: &'a M,
+    /// The Slack app.
+    pub slack: &'a K,
     /// The time.
     pub clock: &'a C,
 }
@@ -38,9 +44,9 @@ pub struct Ports<'a, E, S, M, C> {
 /// # Errors
 /// `Retryable` when a mail's fate is unknown or a service does not answer: the effect is taken up
 /// again after the deadline, and everybody is asked again, with the same links.
-pub async fn handle<E: Effects, S: Signer, M: Mails, C: Clock>(
+pub async fn handle<E: Effects, S: Signer, M: Mails + Subscribers, K: SlackPosts, C: Clock>(
     request: Request,
-    ports: &Ports<'_, E, S, M, C>,
+    ports: &Ports<'_, E, S, M, K, C>,
     console_url: &str,
     until: Timestamp,
 ) -> Result<Response, HandlerError> {
@@ -52,6 +58,8 @@ pub async fn handle<E: Effects, S: Signer, M: Mails, C: Clock>(
         evidence,
         approvers,
         expires,
+        notify,
+        asking,
     } = &claimed.effect.task
     else {
         return Err(claimed.wrong_function("gate"));
@@ -61,6 +69,8 @@ pub async fn handle<E: Effects, S: Signer, M: Mails, C: Clock>(
         evidence,
         approvers,
         expires: *expires,
+        notify,
+        asking: *asking,
         console_url,
     };
     if claimed.now() >= *expires {
@@ -69,7 +79,11 @@ pub async fn handle<E: Effects, S: Signer, M: Mails, C: Clock>(
         return claimed.answer(&Outcome::Done).await;
     }
     let mut refused: Option<Refusal> = None;
-    for to in question.recipients() {
+    let recipients = question.recipients();
+    if let Err(refusal) = each_their_own(&recipients, ports.mails).await? {
+        return claimed.answer(&Outcome::Refused(refusal)).await;
+    }
+    for &to in &recipients {
         if !claimed.in_time() {
             return Err(out_of_time());
         }
@@ -81,9 +95,42 @@ pub async fn handle<E: Effects, S: Signer, M: Mails, C: Clock>(
             Err(refusal) => refused = Some(refusal),
         }
     }
+    if question.in_slack() {
+        if !claimed.in_time() {
+            return Err(out_of_time());
+        }
+        let others_were_asked = !recipients.is_empty();
+        let asked = slack::ask(&question, others_were_asked, ports.signer, ports.slack).await?;
+        refused = asked.err().or(refused);
+    }
     claimed
         .answer(&refused.map_or(Outcome::Done, Outcome::Refused))
         .await
+}
+
+/// Make sure that each link goes to one mailbox. Where there is one link there is nothing to mix up.
+async fn each_their_own(
+    recipients: &[Option<&Approver>],
+    subscribers: &impl Subscribers,
+) -> Result<Result<(), Refusal>, HandlerError> {
+    let links: Vec<_> = recipients.iter().copied().flatten().collect();
+    if links.is_empty() {
+        return Ok(Ok(()));
+    }
+    let subscriptions = match subscribers.subscriptions().await {
+        Ok(subscriptions) => subscriptions,
+        Err(ReadError::Denied(message)) => {
+            return Ok(Err(Refusal {
+                kind: RefusalKind::Denied,
+                message,
+            }));
+        }
+        Err(error) => return Err(error).context("could not read who subscribed to the topic"),
+    };
+    for approver in mailboxes::unreached(&subscriptions, &links) {
+        tracing::warn!(%approver, "nobody who subscribed to the topic gets this approver's link");
+    }
+    Ok(mailboxes::shared(&subscriptions, &links).map_or(Ok(()), Err))
 }
 
 /// Ask one approver, or everybody who subscribed to news if `to` is None. A refusal is for good.

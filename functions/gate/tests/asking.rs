@@ -10,12 +10,15 @@ use tidegate_domain::effect::{Effect, EffectStatus, Outcome, RefusalKind, Task};
 use tidegate_domain::gate::{Asking, Evidence, Gate, LeftOut, ServerEvidence};
 use tidegate_domain::id::{ApplicationName, EffectId, InstanceId, JobId, ServerId, WaveId};
 use tidegate_domain::link::Sealed;
-use tidegate_domain::plan::{Channel, Approver, Window};
+use tidegate_domain::plan::{Approver, Channel, Window};
 use tidegate_ports::clock::Clock;
 use tidegate_ports::error::{CallError, HandlerError, ReadError};
-use tidegate_ports::mail::{Mail, Mails};
+use tidegate_ports::mail::{Mail, Mails, Subscribers, Subscription};
 use tidegate_ports::signer::Signer;
+use tidegate_ports::slack::{NoSlack, Posted, SlackPosts};
 use tidegate_ports::turns::{Loaded, Turns};
+use tidegate_slack::button::SealedButton;
+use tidegate_slack::message::Message;
 use tidegate_world::contract::fixtures::Draft;
 use tidegate_world::memory::MemoryStore;
 
@@ -39,6 +42,7 @@ impl Signer for FakeSigner {
 #[derive(Default)]
 struct FakeMails {
     sent: RefCell<Vec<Mail>>,
+    subscriptions: Vec<Subscription>,
     failure: Option<(usize, CallError)>,
 }
 
@@ -50,6 +54,26 @@ impl Mails for FakeMails {
             Some((number, error)) if *number == sent.len() => Err(error.clone()),
             Some(_) | None => Ok(()),
         }
+    }
+}
+
+impl Subscribers for FakeMails {
+    async fn subscriptions(&self) -> Result<Vec<Subscription>, ReadError> {
+        Ok(self.subscriptions.clone())
+    }
+}
+
+/// A channel that keeps what is written, and answers so.
+#[derive(Default)]
+struct FakeSlack {
+    written: RefCell<Vec<Message>>,
+    failure: Option<CallError>,
+}
+
+impl SlackPosts for FakeSlack {
+    async fn post(&self, message: &Message) -> Result<Option<Posted>, CallError> {
+        self.written.borrow_mut().push(message.clone());
+        self.failure.clone().map_or(Ok(None), Err)
     }
 }
 
@@ -146,11 +170,22 @@ async fn ask_at(
     signer: &FakeSigner,
     mails: &FakeMails,
 ) -> Result<(), HandlerError> {
+    ask_by(now, store, signer, mails, &NoSlack).await
+}
+
+async fn ask_by(
+    now: &str,
+    store: &MemoryStore,
+    signer: &FakeSigner,
+    mails: &FakeMails,
+    slack: &impl SlackPosts,
+) -> Result<(), HandlerError> {
     let clock = FixedClock(time(now));
     let ports = Ports {
         effects: store,
         signer,
         mails,
+        slack,
         clock: &clock,
     };
     let until = clock.0 + SignedDuration::from_secs(60);
@@ -360,4 +395,161 @@ async fn a_key_that_may_not_be_used_is_a_refusal() {
         panic!("{:?}", status(&store));
     };
     assert_eq!(refusal.kind, RefusalKind::Denied);
+}
+
+fn people_in_slack() -> Vec<Approver> {
+    vec![
+        Approver::Slack("U024BE7LH".to_owned()),
+        Approver::Slack("W012A3CDE".to_owned()),
+    ]
+}
+
+const NOON: &str = "2026-12-01T12:00:00Z";
+
+/// The values of the message's buttons.
+fn values(message: &Message) -> Vec<String> {
+    let blocks = message.blocks.iter();
+    let elements = blocks
+        .filter_map(|block| block["elements"].as_array())
+        .flatten();
+    elements
+        .filter_map(|element| element["value"].as_str())
+        .map(str::to_owned)
+        .collect()
+}
+
+#[tokio::test]
+async fn people_in_slack_are_asked_by_one_message() {
+    let store = store(Gate::Cutover, people_in_slack()).await;
+    let (signer, mails, slack) = (
+        FakeSigner(Ok(())),
+        FakeMails::default(),
+        FakeSlack::default(),
+    );
+    ask_by(NOON, &store, &signer, &mails, &slack)
+        .await
+        .expect("asked");
+    assert!(mails.sent.borrow().is_empty(), "nobody decides by mail");
+    let written = slack.written.borrow();
+    assert_eq!(written.len(), 1);
+    insta::assert_json_snapshot!(written[0]);
+    let values = values(&written[0]);
+    assert_eq!(values.len(), 2);
+    assert_eq!(
+        values[0], values[1],
+        "both buttons answer the same question"
+    );
+    let sealed = SealedButton::parse(&values[0]).expect("a value");
+    assert!(
+        signer
+            .verify(&sealed.signed(), sealed.code())
+            .await
+            .expect("verified")
+    );
+    let button = sealed.open().expect("a button");
+    assert_eq!(button.evidence, evidence(Gate::Cutover).hash());
+    assert_eq!((button.wave, button.gate), (wave(), Gate::Cutover));
+    assert_eq!(button.expires, time("2026-12-05T20:00:00Z"));
+}
+
+#[tokio::test]
+async fn each_is_asked_where_they_decide() {
+    let mut people = approvers();
+    people.extend(people_in_slack());
+    let store = store(Gate::Finalize, people).await;
+    let (signer, mails, slack) = (
+        FakeSigner(Ok(())),
+        FakeMails::default(),
+        FakeSlack::default(),
+    );
+    ask_by(NOON, &store, &signer, &mails, &slack)
+        .await
+        .expect("asked");
+    assert_eq!(mails.sent.borrow().len(), 3);
+    assert_eq!(slack.written.borrow().len(), 1);
+    let topic = &mails.sent.borrow()[2];
+    assert!(
+        !topic.text.contains("slack:"),
+        "they do not decide on the command line"
+    );
+}
+
+#[tokio::test]
+async fn where_there_is_no_slack_the_refusal_says_what_to_set() {
+    let store = store(Gate::Cutover, people_in_slack()).await;
+    ask(&store, &FakeSigner(Ok(())), &FakeMails::default())
+        .await
+        .expect("answered");
+    let EffectStatus::Answered {
+        outcome: Outcome::Refused(refusal),
+        ..
+    } = status(&store)
+    else {
+        panic!("{:?}", status(&store));
+    };
+    assert!(
+        refusal.message.contains("SlackParameter"),
+        "{}",
+        refusal.message
+    );
+}
+
+#[tokio::test]
+async fn a_message_whose_fate_is_unknown_is_written_again_unless_mails_went_out() {
+    let slack = FakeSlack {
+        failure: Some(CallError::Unknown("Slack failed (HTTP 503)".to_owned())),
+        ..FakeSlack::default()
+    };
+    let (signer, mails) = (FakeSigner(Ok(())), FakeMails::default());
+    let alone = store(Gate::Cutover, people_in_slack()).await;
+    let error = ask_by(NOON, &alone, &signer, &mails, &slack)
+        .await
+        .expect_err("nobody knows");
+    assert_eq!(error.name(), "Retryable");
+
+    let mut people = approvers();
+    people.extend(people_in_slack());
+    let mixed = store(Gate::Cutover, people).await;
+    ask_by(NOON, &mixed, &signer, &mails, &slack)
+        .await
+        .expect("answered");
+    let EffectStatus::Answered {
+        outcome: Outcome::Refused(refusal),
+        ..
+    } = status(&mixed)
+    else {
+        panic!("{:?}", status(&mixed));
+    };
+    assert!(refusal.message.contains("HTTP 503"), "{}", refusal.message);
+}
+
+#[tokio::test]
+async fn nobody_is_asked_while_one_mailbox_would_get_several_links() {
+    let store = store(Gate::Cutover, approvers()).await;
+    let everything = Subscription {
+        endpoint: "all@example.com".to_owned(),
+        filter: None,
+        filters_body: false,
+    };
+    let mails = FakeMails {
+        subscriptions: vec![everything],
+        ..FakeMails::default()
+    };
+    ask(&store, &FakeSigner(Ok(())), &mails)
+        .await
+        .expect("answered");
+    assert!(mails.sent.borrow().is_empty());
+    let EffectStatus::Answered {
+        outcome: Outcome::Refused(refusal),
+        ..
+    } = status(&store)
+    else {
+        panic!("refused");
+    };
+    assert_eq!(refusal.kind, RefusalKind::Guard);
+    assert_eq!(
+        refusal.message,
+        "all@example.com would get the links of ops@example.com and dba@example.com: give each \
+         subscriber of the topic a filter policy on `to` with their own address"
+    );
 }

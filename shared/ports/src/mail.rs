@@ -2,7 +2,7 @@
 
 use tidegate_domain::plan::Approver;
 
-use crate::error::CallError;
+use crate::error::{CallError, ReadError};
 
 /// A message to people.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,6 +51,23 @@ pub fn subject(text: &str) -> String {
 pub trait Mails {
     /// Send one.
     async fn send(&self, mail: &Mail) -> Result<(), CallError>;
+}
+
+/// Somebody who gets messages, and which.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Subscription {
+    /// The mail address, the queue, the address on the web.
+    pub endpoint: String,
+    /// The filter policy, as JSON; without one everything is taken.
+    pub filter: Option<String>,
+    /// Whether the policy looks at the text, not at the attributes.
+    pub filters_body: bool,
+}
+
+/// Knows who gets messages.
+pub trait Subscribers {
+    /// Every confirmed subscription.
+    async fn subscriptions(&self) -> Result<Vec<Subscription>, ReadError>;
 }
 
 #[cfg(test)]

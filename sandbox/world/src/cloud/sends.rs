@@ -4,7 +4,7 @@ use tidegate_domain::effect::RefusalKind;
 use tidegate_domain::id::WaveId;
 use tidegate_ports::error::{CallError, ReadError};
 use tidegate_ports::executions::Executions;
-use tidegate_ports::mail::{Mail, Mails};
+use tidegate_ports::mail::{Mail, Mails, Subscribers, Subscription};
 use tidegate_ports::signer::Signer;
 
 use super::executions;
@@ -41,6 +41,17 @@ impl Mails for Invocation {
             true
         })
         .await
+    }
+}
+
+impl Subscribers for Invocation {
+    async fn subscriptions(&self) -> Result<Vec<Subscription>, ReadError> {
+        match self.point("ListSubscriptionsByTopic", Service::Other).await {
+            Fate::Goes => Ok(Vec::new()),
+            Fate::Throttled | Fate::Fails | Fate::Lost => {
+                Err(ReadError::Failed("no answer".to_owned()))
+            }
+        }
     }
 }
 
