@@ -4,7 +4,7 @@ mod apply;
 mod command;
 mod decision;
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tidegate_domain::id::{MessageId, WaveId};
@@ -20,6 +20,7 @@ use tidegate_ports::inbox::Inbox;
 use tidegate_ports::signer::Signer;
 use tidegate_ports::waves::Waves;
 
+use crate::pass::Pass;
 use crate::payload::{Request, Response};
 use crate::refused::{Failure, Refused, Status};
 use crate::routes::ApiRoute;
@@ -31,10 +32,22 @@ const LARGEST_BODY: usize = 256 * 1024;
 /// The most lines of a timeline that are shown: the latest (Lambda's responses end at 6 MB).
 const LONGEST_TIMELINE: usize = 10_000;
 
+/// How long the address of a wave's page is good.
+const PAGE_LASTS: SignedDuration = SignedDuration::from_hours(1);
+
 /// What was accepted: the wave that will see it.
 #[derive(Serialize)]
 struct Accepted<'a> {
     wave: &'a WaveId,
+}
+
+/// Where a wave's page is.
+#[derive(Serialize)]
+struct PageAddress {
+    /// Relative to the console's address.
+    path: String,
+    /// Until when.
+    expires: Timestamp,
 }
 
 /// A message ID of a tool: a UUID, so that it can neither meet nor take the place of the message
@@ -84,6 +97,7 @@ where
         ApiRoute::List => list(ports.waves).await,
         ApiRoute::Show(wave) => show(&wave, ports.waves).await,
         ApiRoute::Timeline(wave) => timeline(&wave, ports.waves).await,
+        ApiRoute::Page(wave) => page(&wave, caller, ports).await,
         ApiRoute::Apply => {
             let wave = apply::apply(request, caller, ports, lease).await?;
             Ok(json(202, &Accepted { wave: &wave }))
@@ -115,6 +129,24 @@ async fn show(wave: &WaveId, waves: &impl Waves) -> Result<Response, Failure> {
         200,
         &view::wave(&whole.wave, &whole.servers, &whole.seen),
     ))
+}
+
+/// The address of the wave's page, for the caller, for an hour.
+async fn page<W: Waves, I, D, O, X, S: Signer, C: Clock>(
+    wave: &WaveId,
+    caller: Approver,
+    ports: &Ports<'_, W, I, D, O, X, S, C>,
+) -> Result<Response, Failure> {
+    find(wave, ports.waves).await?;
+    let expires = ports.clock.now().saturating_add(PAGE_LASTS);
+    let pass = Pass {
+        wave: wave.clone(),
+        holder: caller,
+        expires: expires.unwrap_or(Timestamp::MAX),
+    };
+    let path = pass.address(ports.signer).await?;
+    let expires = pass.expires;
+    Ok(json(200, &PageAddress { path, expires }))
 }
 
 async fn timeline(wave: &WaveId, waves: &impl Waves) -> Result<Response, Failure> {

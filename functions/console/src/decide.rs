@@ -8,13 +8,14 @@
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
-use serde::Deserialize;
-use tidegate_domain::gate::{Gate, GateState, OpenGate, Verdict};
+use tidegate_domain::gate::{Door, Gate, GateState, OpenGate, Part, Verdict};
+use tidegate_domain::hold::HoldReason;
+use tidegate_domain::id::ApplicationName;
 use tidegate_domain::link::{Link, Sealed};
 use tidegate_domain::message::{Body, Message};
-use tidegate_domain::plan::{Approver, GatePlan};
+use tidegate_domain::plan::GatePlan;
 use tidegate_domain::wave::Wave;
-use tidegate_domain::words;
+use tidegate_domain::words::{self, one_line};
 use tidegate_ports::clock::Clock;
 use tidegate_ports::driver::Drivers;
 use tidegate_ports::error::Context;
@@ -23,6 +24,9 @@ use tidegate_ports::inbox::Inbox;
 use tidegate_ports::signer::Signer;
 use tidegate_ports::waves::Waves;
 
+use crate::page::filter::Filter;
+use crate::page::{LONGEST_REASON, Question};
+use crate::pass::Pass;
 use crate::payload::{Request, Response};
 use crate::refused::{Failure, Refused, Status};
 use crate::{Ports, page, submit};
@@ -32,6 +36,9 @@ const FORM_PURPOSE: &str = "tidegate form v1\n";
 
 /// The largest form, in bytes.
 const LARGEST_FORM: usize = 64 * 1024;
+
+/// What a link proves, whoever it was made for: that its holder has it.
+const DOOR: Door = Door::Mail;
 
 /// Why a decision cannot be taken at a gate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,16 +55,14 @@ pub(crate) enum NotOpen {
     Changed,
 }
 
-#[derive(Deserialize)]
-struct Query {
-    token: String,
-}
-
-#[derive(Deserialize)]
+/// The form of a link's page.
+#[derive(Debug, Default)]
 struct Form {
     token: String,
     nonce: String,
-    verdict: Verdict,
+    verdict: Option<Verdict>,
+    only: Vec<ApplicationName>,
+    reason: Option<String>,
 }
 
 /// A verified link and the gate that it opens.
@@ -68,36 +73,25 @@ struct Asked {
 }
 
 /// `GET /decide?token=…`: what is asked, with a form.
-pub(crate) async fn show<W: Waves, I, D, O, X, S: Signer, C: Clock>(
+pub(crate) async fn show<W: Waves, I: Inbox, D, O, X, S: Signer, C: Clock>(
     request: &Request,
     ports: &Ports<'_, W, I, D, O, X, S, C>,
 ) -> Result<Response, Failure> {
-    let Query { token } =
-        serde_urlencoded::from_str(&request.raw_query_string).map_err(|_| altered())?;
-    let Asked { link, wave, open } = asked(&token, ports).await?;
-    if let Some(approval) = open
-        .approvals
-        .iter()
-        .find(|approval| approval.by == link.approver)
-    {
-        let message = format!(
-            "This link was used: your approval of {} is recorded, and counts once.",
-            words::time(approval.at, None)
-        );
-        return Err(Refused::new(Status::Conflict, message).into());
-    }
+    let filter = Filter::read(&request.raw_query_string, "token");
+    let Asked { link, wave, open } = asked(&filter.token, ports).await?;
     let nonce = ports
         .signer
-        .sign(&form_message(&token))
+        .sign(&form_message(&filter.token))
         .await
         .context("could not sign a form")?;
-    Ok(page::question(
-        &wave,
-        &open,
-        &link,
-        &token,
-        &URL_SAFE_NO_PAD.encode(nonce),
-    ))
+    let question = Question {
+        wave: &wave,
+        open: &open,
+        link: &link,
+        nonce: &URL_SAFE_NO_PAD.encode(nonce),
+        wave_page: &wave_page(&link, ports.signer).await?,
+    };
+    Ok(question.page(filter))
 }
 
 /// `POST /decide`: the decision.
@@ -113,18 +107,23 @@ where
     S: Signer,
     C: Clock,
 {
-    let Form {
-        token,
-        nonce,
-        verdict,
-    } = form(request)?;
+    let form = form(request)?;
     let now = ports.clock.now();
-    let Asked { link, wave, .. } = asked(&token, ports).await?;
-    let nonce = URL_SAFE_NO_PAD.decode(nonce).unwrap_or_default();
-    let ours = ports.signer.verify(&form_message(&token), &nonce).await;
+    let Asked { link, wave, open } = asked(&form.token, ports).await?;
+    let nonce = URL_SAFE_NO_PAD.decode(&form.nonce).unwrap_or_default();
+    let ours = ports
+        .signer
+        .verify(&form_message(&form.token), &nonce)
+        .await;
     if !ours.context("could not verify a form")? {
         return Err(not_from_the_page().into());
     }
+    let verdict = form.verdict.ok_or_else(incomplete)?;
+    let only = part(&form, verdict, &open)?;
+    let about = (!only.is_whole()).then(|| {
+        let names: Vec<_> = only.applications.iter().map(|a| a.as_str()).collect();
+        names.join(", ")
+    });
     let message = Message {
         id: link.message(),
         at: now,
@@ -133,6 +132,9 @@ where
             gate: link.gate,
             verdict,
             evidence: link.evidence.clone(),
+            door: DOOR,
+            only,
+            reason: form.reason,
         },
     };
     let new = submit(
@@ -144,11 +146,23 @@ where
     )
     .await?;
     if !new {
-        let message = "This link was used already: the first decision that was made with it is \
-                       recorded, and counts once.";
-        return Err(Refused::new(Status::Conflict, message).into());
+        // Sent twice at once: the other was first.
+        let first = ports.inbox.message(&wave.id, &message.id).await;
+        let first = first.context("could not read a decision")?;
+        return Err(used(first.as_ref().unwrap_or(&message), &wave, &link, now).into());
     }
-    Ok(page::recorded(&link, verdict))
+    let wave_page = wave_page(&link, ports.signer).await?;
+    Ok(page::recorded(&link, verdict, about.as_deref(), &wave_page))
+}
+
+/// The address of the wave's page for whom the link was made for, relative to the link's.
+async fn wave_page(link: &Link, signer: &impl Signer) -> Result<String, Failure> {
+    let pass = Pass {
+        wave: link.wave.clone(),
+        holder: link.approver.clone(),
+        expires: link.expires,
+    };
+    Ok(pass.address(signer).await?)
 }
 
 /// The gate's plan.
@@ -168,6 +182,7 @@ pub(crate) fn open_gate<'a>(
 ) -> Result<&'a OpenGate, NotOpen> {
     match wave.gates.get(&gate) {
         None if gate_plan(wave, gate).automatic => Err(NotOpen::Automatic),
+        Some(GateState::Lapsed { .. }) => Err(NotOpen::Changed),
         None => Err(NotOpen::Closed),
         Some(GateState::Approved { .. }) => Err(NotOpen::Approved),
         Some(GateState::Open(open)) if open.expires <= now => Err(NotOpen::Expired),
@@ -176,8 +191,52 @@ pub(crate) fn open_gate<'a>(
     }
 }
 
+/// How a gate stands, a sentence that says who decided and when, if somebody did.
+pub(crate) fn standing(wave: &Wave, gate: Gate, now: Timestamp) -> String {
+    let zone = wave.plan.window.as_ref().map(|w| w.time_zone.as_str());
+    let name = format!("The {gate} gate of wave {}", wave.id);
+    match wave.gates.get(&gate) {
+        Some(GateState::Approved { at, by, .. }) => {
+            let by = if by.is_empty() {
+                "the plan".to_owned()
+            } else {
+                by.join(", ")
+            };
+            format!("{name} was approved by {by} at {}.", words::time(*at, zone))
+        }
+        Some(GateState::Open(open)) if open.expires <= now => format!(
+            "{name} expired undecided at {}.",
+            words::time(open.expires, zone)
+        ),
+        Some(GateState::Open(open)) => format!(
+            "{name} has {} of {} approvals and waits until {}.",
+            open.approvals.len(),
+            gate_plan(wave, gate).quorum,
+            words::time(open.expires, zone)
+        ),
+        Some(GateState::Lapsed { at, .. }) => format!(
+            "What {name} was asked about changed at {}; it asks again.",
+            words::time(*at, zone)
+        ),
+        None => match &wave.hold {
+            Some(hold) => match &hold.reason {
+                HoldReason::Rejected { gate: rejected, by } if rejected == gate.name() => {
+                    let at = words::time(hold.since, zone);
+                    format!("{name} was rejected by {by} at {at}; the wave is held.")
+                }
+                HoldReason::Expired { gate: expired } if expired == gate.name() => {
+                    let at = words::time(hold.since, zone);
+                    format!("{name} expired undecided at {at}; the wave is held.")
+                }
+                _ => format!("{name} is not open now."),
+            },
+            None => format!("{name} is not open now."),
+        },
+    }
+}
+
 /// Verify the token, and find what it asks.
-async fn asked<W: Waves, I, D, O, X, S: Signer, C: Clock>(
+async fn asked<W: Waves, I: Inbox, D, O, X, S: Signer, C: Clock>(
     token: &str,
     ports: &Ports<'_, W, I, D, O, X, S, C>,
 ) -> Result<Asked, Failure> {
@@ -189,25 +248,24 @@ async fn asked<W: Waves, I, D, O, X, S: Signer, C: Clock>(
         return Err(Refused::new(Status::Forbidden, message).into());
     }
     let link = sealed.open().map_err(|_| altered())?;
+    let wave = ports.waves.wave(&link.wave).await;
+    let wave = wave.context("could not read the wave")?.ok_or_else(|| {
+        let message = format!("There is no wave {} any more.", link.wave);
+        Refused::new(Status::NotFound, message)
+    })?;
     let now = ports.clock.now();
+    let first = ports.inbox.message(&wave.id, &link.message()).await;
+    if let Some(first) = first.context("could not read a decision")? {
+        return Err(used(&first, &wave, &link, now).into());
+    }
     if link.expires <= now {
         let message = format!(
-            "This link expired at {}: nothing was decided with it.",
-            words::time(link.expires, None)
+            "This link expired at {}: nothing was decided with it. {}",
+            words::time(link.expires, None),
+            standing(&wave, link.gate, now)
         );
         return Err(Refused::new(Status::Gone, message).into());
     }
-    let wave = ports
-        .waves
-        .wave(&link.wave)
-        .await
-        .context("could not read the wave")?;
-    let wave = wave.ok_or_else(|| {
-        Refused::new(
-            Status::NotFound,
-            format!("There is no wave {} any more.", link.wave),
-        )
-    })?;
     if wave.phase.terminal() {
         let message = format!(
             "Wave {} has ended ({}): nothing is asked.",
@@ -217,31 +275,40 @@ async fn asked<W: Waves, I, D, O, X, S: Signer, C: Clock>(
         return Err(Refused::new(Status::Gone, message).into());
     }
     let open = open_gate(&wave, link.gate, &link.evidence, now)
-        .map_err(|not_open| too_late(not_open, &link))?
+        .map_err(|not_open| too_late(not_open, &wave, &link, now))?
         .clone();
-    if !may_decide(&wave, &link) {
+    gate_plan(&wave, link.gate)
+        .may_decide(&link.approver, DOOR, &open)
+        .map_err(|why| Refused::new(Status::Forbidden, format!("{why}.")))?;
+    if let Some(approval) = open.approvals.iter().find(|a| a.by == link.approver) {
         let message = format!(
-            "{} is no longer an approver of the {} gate of wave {}.",
-            link.approver, link.gate, link.wave
+            "{} approved this at {} already; it counts once. {}",
+            link.approver,
+            words::time(approval.at, None),
+            standing(&wave, link.gate, now)
         );
-        return Err(Refused::new(Status::Forbidden, message).into());
+        return Err(Refused::new(Status::Gone, message).into());
     }
     Ok(Asked { link, wave, open })
 }
 
-/// Only those who were asked by mail have links.
-fn may_decide(wave: &Wave, link: &Link) -> bool {
-    matches!(link.approver, Approver::Mail(_))
-        && gate_plan(wave, link.gate)
-            .approver(&link.approver)
-            .is_some()
-}
-
+/// Read the form. A browser says where a form comes from; what it says is believed against the
+/// sender alone, for other clients say nothing, and the form's code has to be right anyway.
 fn form(request: &Request) -> Result<Form, Refused> {
+    let same_site = |site: &str| matches!(site, "same-origin" | "none");
     if request
         .header("sec-fetch-site")
-        .is_some_and(|site| site == "cross-site")
+        .is_some_and(|site| !same_site(site))
     {
+        return Err(not_from_the_page());
+    }
+    // Under our own referrer policy a browser says `null`, for any origin.
+    let host = request.header("host").unwrap_or_default();
+    let ours = |origin: &str| {
+        let authority = origin.split_once("://").map(|(_, authority)| authority);
+        origin == "null" || authority.is_some_and(|a| a.eq_ignore_ascii_case(host))
+    };
+    if request.header("origin").is_some_and(|origin| !ours(origin)) {
         return Err(not_from_the_page());
     }
     let content_type = request
@@ -258,9 +325,54 @@ fn form(request: &Request) -> Result<Form, Refused> {
         ));
     }
     let body = request.body(LARGEST_FORM)?;
-    serde_urlencoded::from_bytes(&body).map_err(|_| {
-        let message = "The form is incomplete: open the link and decide with its buttons.";
-        Refused::new(Status::BadRequest, message)
+    let pairs: Vec<(String, String)> =
+        serde_urlencoded::from_bytes(&body).map_err(|_| incomplete())?;
+    let mut form = Form::default();
+    for (name, value) in pairs {
+        match name.as_str() {
+            "token" => form.token = value,
+            "nonce" => form.nonce = value,
+            "verdict" => {
+                form.verdict = match value.as_str() {
+                    "approve" => Some(Verdict::Approve),
+                    "reject" => Some(Verdict::Reject),
+                    _ => return Err(incomplete()),
+                };
+            }
+            "only" => form
+                .only
+                .push(ApplicationName::parse(value).map_err(|_| incomplete())?),
+            "reason" => {
+                let reason = one_line(value.trim(), LONGEST_REASON);
+                form.reason = (!reason.is_empty()).then_some(reason);
+            }
+            _ => {}
+        }
+    }
+    Ok(form)
+}
+
+/// The part of the gate that the form is about; a rejection is always about the whole.
+fn part(form: &Form, verdict: Verdict, open: &OpenGate) -> Result<Part, Refused> {
+    let mut applications = match verdict {
+        Verdict::Approve => form.only.clone(),
+        Verdict::Reject => Vec::new(),
+    };
+    applications.sort();
+    applications.dedup();
+    let asked =
+        |name: &ApplicationName| open.evidence.servers.iter().any(|s| s.application == *name);
+    if let Some(unknown) = applications.iter().find(|name| !asked(name)) {
+        let message = format!("The gate is not about {unknown}: open the link and decide there.");
+        return Err(Refused::new(Status::BadRequest, message));
+    }
+    let every = open.evidence.servers.iter();
+    if every.clone().all(|s| applications.contains(&s.application)) {
+        applications.clear();
+    }
+    Ok(Part {
+        applications,
+        servers: Vec::new(),
     })
 }
 
@@ -273,33 +385,52 @@ fn altered() -> Refused {
     Refused::new(Status::BadRequest, message)
 }
 
+fn incomplete() -> Refused {
+    let message = "The form is incomplete: open the link and decide with its buttons.";
+    Refused::new(Status::BadRequest, message)
+}
+
 fn not_from_the_page() -> Refused {
     let message = "This form did not come from the link's page: open the link and decide there.";
     Refused::new(Status::Forbidden, message)
 }
 
-fn too_late(not_open: NotOpen, link: &Link) -> Refused {
-    let Link { wave, gate, .. } = link;
-    let (status, message) = match not_open {
-        NotOpen::Automatic | NotOpen::Closed => (
-            Status::Conflict,
-            format!("The {gate} gate of wave {wave} is not open now: nothing is asked."),
+/// What somebody is told who comes again with a link that was used.
+fn used(first: &Message, wave: &Wave, link: &Link, now: Timestamp) -> Refused {
+    let did = match &first.body {
+        Body::Decide {
+            verdict: Verdict::Reject,
+            ..
+        } => "rejected",
+        _ => "approved",
+    };
+    let message = format!(
+        "This link was used: {} {did} the {} gate with it at {}, and a link counts once. {}",
+        first.by,
+        link.gate,
+        words::time(first.at, None),
+        standing(wave, link.gate, now)
+    );
+    Refused::new(Status::Gone, message)
+}
+
+fn too_late(not_open: NotOpen, wave: &Wave, link: &Link, now: Timestamp) -> Refused {
+    let message = match not_open {
+        NotOpen::Automatic => format!(
+            "The {} gate of wave {} is decided by the plan itself: nothing is asked.",
+            link.gate, link.wave
         ),
-        NotOpen::Approved => (
-            Status::Conflict,
-            format!("The {gate} gate of wave {wave} is approved already: nothing is left to do."),
-        ),
-        NotOpen::Expired => (
-            Status::Gone,
-            format!("The {gate} gate of wave {wave} expired undecided."),
-        ),
-        NotOpen::Changed => (
-            Status::Conflict,
+        NotOpen::Closed | NotOpen::Approved | NotOpen::Expired => {
             format!(
-                "What this link asked has changed since: the {gate} gate of wave {wave} asks \
-                 again, in a newer mail."
-            ),
+                "{} Nothing is left to decide with this link.",
+                standing(wave, link.gate, now)
+            )
+        }
+        NotOpen::Changed => format!(
+            "What this link asked has changed since: the {} gate of wave {} asks again, in a newer \
+             mail.",
+            link.gate, link.wave
         ),
     };
-    Refused::new(status, message)
+    Refused::new(Status::Gone, message)
 }

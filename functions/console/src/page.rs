@@ -1,8 +1,14 @@
-//! The pages: what is asked, that it is recorded, and refusals.
+//! The pages: what is asked, the wave at a glance, that a decision is recorded, and refusals.
 //!
 //! **Invariant**: what others wrote is escaped (askama, by the template's extension), no page
 //! runs a script or loads anything, and none tells its address, which carries the token, to
-//! anybody.
+//! anybody. A page with a form never loads itself again.
+
+pub(crate) mod filter;
+
+mod chart;
+mod question;
+mod wave;
 
 use std::sync::LazyLock;
 
@@ -10,20 +16,30 @@ use askama::Template;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest, Sha256};
-use tidegate_domain::gate::{Evidence, Gate, OpenGate, Verdict};
+use tidegate_domain::gate::{Evidence, Gate, Verdict, Warning, WarningKind};
 use tidegate_domain::link::Link;
-use tidegate_domain::wave::Wave;
-use tidegate_domain::words;
+use tidegate_domain::words::{self, one_line};
 
-use crate::decide::gate_plan;
 use crate::payload::Response;
 use crate::refused::{Refused, Status};
+
+pub(crate) use question::{LONGEST_REASON, Question};
+pub(crate) use wave::Glance;
 
 /// The one stylesheet; it stands in each page, and the policy names its hash.
 const STYLE: &str = include_str!("../templates/style.css");
 
-/// The most servers that the page lists.
-const MOST_SERVERS: usize = 500;
+/// The most servers that a page lists; the rest is on the next.
+const MOST_SERVERS: usize = 100;
+
+/// The most waived checks, and the most left-out servers, that a page lists.
+const MOST_NAMED: usize = 50;
+
+/// The longest name of a server, in characters, that a page repeats.
+const LONGEST_NAME: usize = 80;
+
+/// The longest sentence of somebody else, in characters, that a page repeats.
+const LONGEST_TEXT: usize = 600;
 
 /// What the browser may do with a page: show it, with this style, and send its form back.
 static POLICY: LazyLock<String> = LazyLock::new(|| {
@@ -34,112 +50,43 @@ static POLICY: LazyLock<String> = LazyLock::new(|| {
     )
 });
 
-#[derive(Template)]
-#[template(path = "question.html")]
-struct Question<'a> {
-    style: &'a str,
+/// What every page has.
+struct Frame<'a> {
+    style: &'static str,
     title: String,
-    wave: &'a str,
-    finalize: bool,
-    approver: String,
-    by: String,
-    asked_before: Option<String>,
-    held: Option<String>,
-    window: Option<(String, String)>,
-    downtime: Option<String>,
-    approved_by: Vec<String>,
-    quorum: u32,
-    servers_in_all: String,
-    servers: Vec<ServerRow<'a>>,
-    more_servers: usize,
-    left_out: Vec<(&'a str, &'a str)>,
-    more_left_out: usize,
-    evidence: &'a str,
-    token: &'a str,
-    nonce: &'a str,
-}
-
-/// One server's line.
-struct ServerRow<'a> {
-    application: &'a str,
-    hostname: &'a str,
-    server: &'a str,
-    checks: String,
-    validated: String,
+    /// What stands beside the name at the top.
+    place: Option<&'a str>,
+    /// After how many seconds the page loads itself again.
+    refresh: Option<u32>,
 }
 
 #[derive(Template)]
 #[template(path = "notice.html")]
 struct Notice<'a> {
-    style: &'a str,
-    title: &'a str,
+    frame: Frame<'a>,
     tone: &'a str,
     text: &'a str,
+    wave_page: Option<&'a str>,
 }
 
-/// What is asked, with the form. Shows what the gate froze when it opened: the evidence.
-pub(crate) fn question(
-    wave: &Wave,
-    open: &OpenGate,
+impl<'a> Frame<'a> {
+    fn new(title: impl Into<String>) -> Self {
+        Self {
+            style: STYLE,
+            title: title.into(),
+            place: None,
+            refresh: None,
+        }
+    }
+}
+
+/// That the decision is recorded. `about` says what part of the gate it is about, if not all.
+pub(crate) fn recorded(
     link: &Link,
-    token: &str,
-    nonce: &str,
+    verdict: Verdict,
+    about: Option<&str>,
+    wave_page: &str,
 ) -> Response {
-    let evidence = &open.evidence;
-    let zone = evidence
-        .window
-        .as_ref()
-        .map(|window| window.time_zone.as_str());
-    let finalize = link.gate == Gate::Finalize;
-    let page = Question {
-        style: STYLE,
-        title: format!(
-            "{} {}?",
-            if finalize { "Finalize" } else { "Cut over" },
-            wave.id
-        ),
-        wave: wave.id.as_str(),
-        finalize,
-        approver: link.approver.to_string(),
-        by: words::time(open.expires.min(link.expires), zone),
-        asked_before: (evidence.round > 0).then(|| words::count(evidence.round as usize, "time")),
-        held: wave.hold.as_ref().map(|hold| hold.reason.sentence()),
-        window: evidence
-            .window
-            .as_ref()
-            .filter(|_| !finalize)
-            .map(|window| {
-                (
-                    words::time(window.opens, zone),
-                    words::time(window.closes, zone),
-                )
-            }),
-        downtime: evidence.projected_downtime.map(words::duration),
-        approved_by: open
-            .approvals
-            .iter()
-            .map(|approval| approval.by.to_string())
-            .collect(),
-        quorum: gate_plan(wave, link.gate).quorum,
-        servers_in_all: words::count(evidence.servers.len(), "server"),
-        servers: rows(evidence, zone),
-        more_servers: evidence.servers.len().saturating_sub(MOST_SERVERS),
-        left_out: evidence
-            .left_out
-            .iter()
-            .take(MOST_SERVERS)
-            .map(|left| (left.hostname.as_str(), left.reason.as_str()))
-            .collect(),
-        more_left_out: evidence.left_out.len().saturating_sub(MOST_SERVERS),
-        evidence: &link.evidence,
-        token,
-        nonce,
-    };
-    html(200, &page)
-}
-
-/// That the decision is recorded.
-pub(crate) fn recorded(link: &Link, verdict: Verdict) -> Response {
     let Link {
         wave,
         gate,
@@ -150,8 +97,11 @@ pub(crate) fn recorded(link: &Link, verdict: Verdict) -> Response {
         Verdict::Approve => (
             "Approval recorded",
             format!(
-                "{approver} approves the {gate} gate of wave {wave}. It counts once; the wave goes \
-                 on when enough people have approved. You can close this page."
+                "{approver} approves the {gate} gate of wave {wave}{}. It counts once; the wave goes \
+                 on when enough people have approved. You can close this page.",
+                about
+                    .map(|part| format!(", for {part} alone"))
+                    .unwrap_or_default()
             ),
         ),
         Verdict::Reject => (
@@ -165,25 +115,26 @@ pub(crate) fn recorded(link: &Link, verdict: Verdict) -> Response {
     html(
         200,
         &Notice {
-            style: STYLE,
-            title,
+            frame: Frame::new(title),
             tone: "good",
             text: &text,
+            wave_page: Some(wave_page),
         },
     )
 }
 
 /// What this is, for those who come without a link. Says nothing about any wave.
 pub(crate) fn home() -> Response {
-    let text = "This console takes decisions through the links that Tidegate mails to approvers, \
-                and requests of the tidegate command. There is nothing to see here without either.";
+    let text = "This console shows waves and takes decisions through the links that Tidegate mails \
+                to approvers, and serves requests of the tidegate command. There is nothing to see \
+                here without either: `tidegate page WAVE` gives the address of a wave's page.";
     html(
         200,
         &Notice {
-            style: STYLE,
-            title: "Tidegate",
+            frame: Frame::new("Waves of servers, moved into AWS"),
             tone: "plain",
             text,
+            wave_page: None,
         },
     )
 }
@@ -200,30 +151,84 @@ pub(crate) fn refused(refused: &Refused) -> Response {
         Status::Unavailable => "Try again",
         Status::Broken => "Something is broken",
     };
-    let text = &refused.message;
     html(
         refused.status.code(),
         &Notice {
-            style: STYLE,
-            title,
+            frame: Frame::new(title),
             tone: "bad",
-            text,
+            text: &refused.message,
+            wave_page: None,
         },
     )
 }
 
-fn rows<'a>(evidence: &'a Evidence, zone: Option<&str>) -> Vec<ServerRow<'a>> {
-    let servers = evidence.servers.iter().take(MOST_SERVERS);
-    servers
-        .map(|server| ServerRow {
-            application: server.application.as_str(),
-            hostname: &server.hostname,
-            server: server.server.as_str(),
-            checks: match server.checks {
-                0 => "started; the plan names no checks".to_owned(),
-                checks => format!("{} passed", words::count(checks as usize, "check")),
-            },
-            validated: words::time(server.validated_at, zone),
+/// The evidence in a few facts, the window among them only where something is still to be cut over.
+fn facts(evidence: &Evidence) -> Vec<(&'static str, String)> {
+    let zone = evidence
+        .window
+        .as_ref()
+        .map(|window| window.time_zone.as_str());
+    let summary = &evidence.summary;
+    let mut facts = Vec::new();
+    match (&evidence.window, evidence.gate) {
+        (Some(window), Gate::Cutover) => {
+            facts.push(("Window opens", words::time(window.opens, zone)));
+            facts.push(("Window closes", words::time(window.closes, zone)));
+        }
+        (None, Gate::Cutover) => {
+            facts.push(("Window", "none: the cutover begins at once".to_owned()));
+        }
+        (_, Gate::Finalize) => {}
+    }
+    if let Some(downtime) = evidence.projected_downtime {
+        let downtime = words::duration(downtime);
+        let text = format!("{downtime} for an application, as its tests went");
+        facts.push(("Projected downtime", text));
+    }
+    let checks = match (summary.checks_passed, summary.checks_waived) {
+        (0, 0) => "none in the plan; each server started".to_owned(),
+        (passed, 0) => format!("{passed} passed"),
+        (passed, waived) => format!("{passed} passed, {waived} failed and were waived"),
+    };
+    facts.push(("Checks", checks));
+    if let Some(lag) = summary.longest_lag {
+        let limit = words::duration(evidence.max_lag);
+        let text = format!("{}; the plan allows {limit}", words::duration(lag));
+        facts.push(("Longest lag", text));
+    }
+    if let Some(snapshot) = summary.oldest_snapshot {
+        facts.push(("Oldest last snapshot", words::time(snapshot, zone)));
+    }
+    if evidence.waited.instances > 0 {
+        let instances = words::count(evidence.waited.instances as usize, "test instance");
+        let hours = evidence.waited.instance_hours;
+        facts.push((
+            "Cost of waiting",
+            format!("{instances} kept, {hours} instance hours so far"),
+        ));
+    }
+    if summary.left_out > 0 {
+        let text = words::count(summary.left_out as usize, "server");
+        facts.push(("Left out", text));
+    }
+    facts
+}
+
+/// The warnings, each with its kind.
+fn warnings(warnings: &[Warning]) -> Vec<(&'static str, String)> {
+    warnings
+        .iter()
+        .take(MOST_NAMED)
+        .map(|warning| {
+            let kind = match warning.kind {
+                WarningKind::Stalled => "Replication stalls",
+                WarningKind::Behind => "Not in step",
+                WarningKind::StaleData => "Not known for sure",
+                WarningKind::PreviousSnapshot => "Previous snapshot",
+                WarningKind::WaivedCheck => "Waived check",
+                WarningKind::Changed => "Changed since the test",
+            };
+            (kind, one_line(&warning.text, LONGEST_TEXT))
         })
         .collect()
 }
@@ -234,6 +239,7 @@ fn html(status: u16, page: &impl Template) -> Response {
         ("content-security-policy", POLICY.as_str()),
         ("referrer-policy", "no-referrer"),
         ("cache-control", "no-store"),
+        ("cross-origin-opener-policy", "same-origin"),
         ("x-content-type-options", "nosniff"),
         ("x-frame-options", "DENY"),
         ("x-robots-tag", "noindex, nofollow"),

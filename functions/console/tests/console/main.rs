@@ -1,9 +1,12 @@
 //! The console as its callers see it, over the table in memory.
 
 mod fixture;
+mod large;
 
 mod api;
 mod apply;
 mod hostile;
 mod link;
 mod samples;
+mod slack;
+mod wave;

@@ -1,0 +1,108 @@
+//! A gate on the page of a wave.
+
+use tidegate_domain::gate::{Gate, GateState, OpenGate};
+use tidegate_domain::wave::Wave;
+use tidegate_domain::words::{self, one_line};
+
+use crate::decide::gate_plan;
+use crate::page::{LONGEST_TEXT, facts, warnings};
+
+/// How a gate stands.
+pub(super) struct GateCard {
+    pub(super) name: &'static str,
+    pub(super) title: String,
+    pub(super) tone: &'static str,
+    pub(super) open: bool,
+    pub(super) facts: Vec<(&'static str, String)>,
+    pub(super) warnings: Vec<(&'static str, String)>,
+    pub(super) decide: Option<String>,
+    pub(super) evidence: Option<String>,
+}
+
+/// The gate, with where the holder of the pass decides.
+pub(super) fn card(
+    wave: &Wave,
+    gate: Gate,
+    state: &GateState,
+    decide: Option<String>,
+    zone: Option<&str>,
+) -> GateCard {
+    let word = match gate {
+        Gate::Cutover => "Cutover gate",
+        Gate::Finalize => "Finalize gate",
+    };
+    let plan = gate_plan(wave, gate);
+    let mut card = GateCard {
+        name: gate.name(),
+        title: String::new(),
+        tone: "",
+        open: false,
+        facts: Vec::new(),
+        warnings: Vec::new(),
+        decide,
+        evidence: None,
+    };
+    match state {
+        GateState::Open(open) => {
+            card.title = format!("{word}: waits for a decision");
+            card.open = true;
+            card.facts
+                .push(("Decide by", words::time(open.expires, zone)));
+            card.facts.push(("Approvals", approvals(open, plan.quorum)));
+            card.facts.push((
+                "About",
+                format!(
+                    "{} of {}",
+                    words::count(open.evidence.servers.len(), "server"),
+                    words::count(open.evidence.summary.applications as usize, "application")
+                ),
+            ));
+            card.facts.extend(facts(&open.evidence));
+            card.warnings = warnings(&open.evidence.warnings);
+            card.evidence = Some(open.evidence.hash());
+        }
+        GateState::Approved {
+            evidence,
+            at,
+            by,
+            put_off,
+            ..
+        } => {
+            card.title = format!("{word}: approved");
+            card.tone = "good";
+            card.facts.push(("When", words::time(*at, zone)));
+            let by = if by.is_empty() {
+                "the plan".to_owned()
+            } else {
+                by.join(", ")
+            };
+            card.facts.push(("By", by));
+            if !put_off.is_empty() {
+                let text = words::count(put_off.len(), "server");
+                card.facts.push(("Not approved, replicating", text));
+            }
+            card.evidence = Some(evidence.clone());
+        }
+        GateState::Lapsed { at, changes, .. } => {
+            card.title = format!("{word}: the evidence changed");
+            card.tone = "warn";
+            card.facts.push(("When", words::time(*at, zone)));
+            card.facts.extend(
+                changes
+                    .iter()
+                    .take(5)
+                    .map(|change| ("Changed", one_line(change, LONGEST_TEXT))),
+            );
+        }
+    }
+    card
+}
+
+fn approvals(open: &OpenGate, quorum: u32) -> String {
+    let mut text = format!("{} of {quorum}", open.approvals.len());
+    for (number, approval) in open.approvals.iter().enumerate() {
+        text.push_str(if number == 0 { ": " } else { ", " });
+        text.push_str(&approval.by.to_string());
+    }
+    text
+}
