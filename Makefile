@@ -18,7 +18,7 @@ EVERYTHING := --workspace --all-targets
 help: ## Show this
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  \1\t/' | expand -t 14
 
-setup: .venv/made ## Make the Python environment of the sandbox and the tests
+setup: .venv/made .venv/pages/made ## Make the environments of the sandbox and the tests
 
 build: ## Build everything for this machine (the first build takes about 12 minutes)
 	cargo build $(EVERYTHING)
@@ -58,6 +58,16 @@ clean: ## Remove what was made here (not cargo's target directory)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed: make PYTHON=python3.11 …")'
 	$(PYTHON) -m venv --clear .venv
 	.venv/bin/pip install --quiet --requirement requirements.txt
+	@touch $@
+
+# A browser for the tests of the pages: the system's Chromium, driven by Playwright.
+.venv/pages/made: tests/pages/package.json tests/pages/package-lock.json .venv/made
+	@missing="$$(for program in chromium node npm; do command -v $$program >/dev/null || echo $$program | sed s/^node$$$$/nodejs/; done)"; \
+	  test -z "$$missing" || { apt-get update -qq && apt-get install -qq -y --no-install-recommends $$missing; } || \
+	  { echo "These are needed, and could not be installed: $$missing"; exit 1; }
+	mkdir -p .venv/pages
+	cp tests/pages/package.json tests/pages/package-lock.json .venv/pages/
+	npm ci --prefix .venv/pages --ignore-scripts --no-audit --no-fund --silent
 	@touch $@
 
 .venv/%/made: requirements-%.txt .venv/made
