@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use askama::Template;
 use jiff::Timestamp;
-use tidegate_domain::gate::{Evidence, Gate};
+use tidegate_domain::gate::{Asking, Evidence, Gate};
 use tidegate_domain::id::ApplicationName;
 use tidegate_domain::link::Link;
-use tidegate_domain::plan::{Approver, Window};
+use tidegate_domain::plan::{Approver, Channel, Window};
 use tidegate_domain::words::{self, one_line};
 use tidegate_ports::mail::{Mail, subject};
 
@@ -37,6 +37,10 @@ pub struct Question<'a> {
     pub approvers: &'a [Approver],
     /// Until when.
     pub expires: Timestamp,
+    /// By which ways.
+    pub notify: &'a [Channel],
+    /// Why they are asked.
+    pub asking: Asking,
     /// Where the links lead, without a slash at the end.
     pub console_url: &'a str,
 }
@@ -77,8 +81,15 @@ struct ApplicationText {
 }
 
 impl<'a> Question<'a> {
+    /// Whether it is asked in Slack: the plan says so, or somebody decides there.
+    #[must_use]
+    pub fn in_slack(&self) -> bool {
+        let there = |approver: &Approver| matches!(approver, Approver::Slack(_));
+        self.notify.contains(&Channel::Slack) || self.approvers.iter().any(there)
+    }
+
     /// To whom mails go: each approver who has an address, and the topic as a whole (None) if
-    /// some have none.
+    /// some decide on the command line.
     #[must_use]
     pub fn recipients(&self) -> Vec<Option<&'a Approver>> {
         let has_address = |approver: &&Approver| matches!(approver, Approver::Mail(_));
@@ -88,7 +99,8 @@ impl<'a> Question<'a> {
             .filter(has_address)
             .map(Some)
             .collect();
-        if recipients.len() < self.approvers.len() {
+        let principal = |approver: &Approver| matches!(approver, Approver::Iam(_));
+        if self.approvers.iter().any(principal) {
             recipients.push(None);
         }
         recipients
@@ -139,7 +151,7 @@ impl<'a> Question<'a> {
         let others = self
             .approvers
             .iter()
-            .filter(|a| !matches!(a, Approver::Mail(_)));
+            .filter(|a| matches!(a, Approver::Iam(_)));
         let text = Text {
             wave: evidence.wave.as_str(),
             gate: self.gate,

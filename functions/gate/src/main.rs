@@ -7,6 +7,7 @@ use tidegate_aws::dynamo::DynamoStore;
 use tidegate_aws::environment::Environment;
 use tidegate_aws::kms::KmsSigner;
 use tidegate_aws::lambda;
+use tidegate_aws::slack::SlackClient;
 use tidegate_aws::sns::SnsMails;
 use tidegate_ports::clock::SystemClock;
 
@@ -20,16 +21,20 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let topic = environment.arn("TIDEGATE_TOPIC_ARN", "sns");
     let key = environment.text("TIDEGATE_SIGNING_KEY");
     let console_url = environment.url("TIDEGATE_CONSOLE_URL");
+    let slack_parameter = environment.optional("TIDEGATE_SLACK_PARAMETER");
+    let slack_stand_in = environment.optional("TIDEGATE_SLACK_STAND_IN");
     environment.check().map_err(lambda::refuse_to_start)?;
 
     let config = clients::load().await;
     let store = DynamoStore::new(clients::dynamo(&config), &table, &account, &region);
     let signer = KmsSigner::new(&config, &key);
     let mails = SnsMails::new(&config, &topic);
+    let slack = SlackClient::new(&config, &slack_parameter, &slack_stand_in);
     let ports = Ports {
         effects: &store,
         signer: &signer,
         mails: &mails,
+        slack: &slack,
         clock: &SystemClock,
     };
     lambda::run(async |request, until| gate::handle(request, &ports, &console_url, until).await)
