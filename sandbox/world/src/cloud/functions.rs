@@ -5,6 +5,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tidegate_ports::error::HandlerError;
+use tidegate_ports::slack::NoSlack;
 
 use super::invocation::Invocation;
 use super::{ACCOUNT, REGION, SETTLE_SECONDS};
@@ -162,6 +163,7 @@ pub(super) async fn run(aws: &Invocation, payload: Value) -> Result<Value, TaskE
                 effects: aws,
                 signer: aws,
                 mails: aws,
+                slack: &NoSlack,
                 clock: aws,
             };
             answer(gate::handle(read(payload)?, &ports, CONSOLE_URL, until).await)
