@@ -70,6 +70,7 @@ def banner(sandbox: Sandbox, seconds: float) -> str:
         f"  local AWS    {sandbox.endpoints.aws}\n"
         f"  MGN and SSM  {sandbox.endpoints.simulator}\n"
         f"  console      {sandbox.outputs['ConsoleUrl']}\n"
+        f"  Slack        {sandbox.slack.address}\n"
         f"  logs         {sandbox.layout.logs}\n"
         f"Ctrl-C stops it."
     )

@@ -11,6 +11,7 @@ from .deployment import deploy, write_bootstraps
 from .layout import REPOSITORY, Layout, binary
 from .operator import create_operator
 from .processes import Child, SandboxError
+from .slack import PARAMETER, SlackStandIn
 from .stand_ins import REGION, Endpoints, start_ministack, start_simulator
 from .sweeper import Sweeper
 
@@ -46,6 +47,8 @@ class Options:
     initialize: bool = True
     # Functions are held to their roles in the template.
     roles: bool = True
+    # Whether Slack messages go through an incoming webhook instead of a bot.
+    slack_webhook: bool = False
     quiet: bool = False
 
 
@@ -70,6 +73,7 @@ class Sandbox:
         self.endpoints = Endpoints.choose()
         self.children: list[Child] = []
         self.sweeper: Sweeper | None = None
+        self.slack: SlackStandIn | None = None
         self.outputs: dict[str, str] = {}
         self.variables: dict[str, str] = {}
         self.lock = None
@@ -116,7 +120,12 @@ class Sandbox:
         self.children.append(simulator)
         ministack.wait_until_healthy(f"{self.endpoints.aws}/_ministack/health", 20)
         simulator.wait_until_healthy(f"{self.endpoints.simulator}/_sim/health", 10)
-        self.outputs = deploy(layout, self.endpoints, options.parameters)
+        self.slack = SlackStandIn(options.slack_webhook)
+        self.slack.start()
+        self.endpoints.local_client("ssm").put_parameter(Name=PARAMETER, Type="SecureString", Value=self.slack.secret())
+        slack = {"SlackParameter": PARAMETER, "SlackStandIn": self.slack.address}
+        self.outputs = deploy(layout, self.endpoints, slack | options.parameters)
+        self.slack.request_url = self.outputs["SlackRequestUrl"]
         credentials = create_operator(self.client("iam"))
         if options.initialize:
             self.client("mgn").initialize_service()
@@ -154,6 +163,9 @@ class Sandbox:
         if self.sweeper:
             self.sweeper.stop()
             self.sweeper = None
+        if self.slack:
+            self.slack.stop()
+            self.slack = None
         while self.children:
             self.children.pop().stop()
         if self.lock:

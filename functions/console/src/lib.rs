@@ -1,16 +1,20 @@
-//! `console`: the one door for people and their tools. Pages for links, and a JSON API for AWS
-//! principals.
+//! `console`: the one door for people and their tools. Pages for links, a JSON API for AWS
+//! principals, and clicks in Slack.
 //!
 //! **Invariant 2**: the console writes no wave; it appends to the inbox and counts a wake.
-//! **Invariant 9**: it takes a decision from a proved principal or from a verified link, and for
-//! the evidence that they saw. A `GET` changes nothing.
+//! **Invariant 9**: it takes a decision from a proved principal, from a verified link or from a
+//! click that Slack signed, and for the evidence that they saw. A `GET` changes nothing.
 
 mod api;
+mod compress;
 mod decide;
+mod look;
 mod page;
+mod pass;
 mod payload;
 mod refused;
 mod routes;
+mod slack;
 
 use jiff::SignedDuration;
 use serde::Serialize;
@@ -23,6 +27,7 @@ use tidegate_ports::error::{Context, HandlerError, chain};
 use tidegate_ports::executions::Executions;
 use tidegate_ports::inbox::Inbox;
 use tidegate_ports::signer::Signer;
+use tidegate_ports::slack::SlackClicks;
 use tidegate_ports::waves::Waves;
 
 use refused::{Failure, Refused, Status};
@@ -49,12 +54,22 @@ pub struct Ports<'a, W, I, D, O, X, S, C> {
     pub clock: &'a C,
 }
 
+/// Where clicks in Slack are taken and answered.
+#[derive(Debug)]
+pub struct SlackDoor<'a, K> {
+    /// The Slack app.
+    pub clicks: &'a K,
+    /// The console's address without a slash at its end, for messages.
+    pub console_url: &'a str,
+}
+
 /// Serve one request. Failures of ours are logged here, once, and answered as 503 (try again) or
 /// 500: the caller is owed a sentence whatever happens. `lease` is how long a driver that is
 /// started may take before it counts as dead.
-pub async fn handle<W, I, D, O, X, S, C>(
+pub async fn handle<W, I, D, O, X, S, C, K>(
     request: Request,
     ports: &Ports<'_, W, I, D, O, X, S, C>,
+    slack: &SlackDoor<'_, K>,
     lease: SignedDuration,
 ) -> Response
 where
@@ -65,17 +80,20 @@ where
     X: Executions,
     S: Signer,
     C: Clock,
+    K: SlackClicks,
 {
-    let for_tools = request.raw_path.starts_with("/api");
+    let for_tools = request.raw_path.starts_with("/api") || request.raw_path.starts_with("/slack");
     let served = match Route::of(&request) {
         Ok(Route::Home) => Ok(page::home()),
         Ok(Route::ShowLink) => decide::show(&request, ports).await,
         Ok(Route::UseLink) => decide::record(&request, ports).await,
+        Ok(Route::Look) => look::show(&request, ports).await,
+        Ok(Route::Slack) => slack::act(&request, ports, slack).await,
         Ok(Route::Api(caller, route)) => api::serve(&request, caller, route, ports, lease).await,
         Err(refused) => Err(refused.into()),
     };
     let refused = match served {
-        Ok(response) => return response,
+        Ok(response) => return compress::compressed(response, &request),
         Err(Failure::Refused(refused)) => {
             tracing::info!(
                 status = refused.status.code(),
@@ -128,6 +146,16 @@ fn json(status: u16, body: &impl Serialize) -> Response {
             .into(),
         // What is shown are plain structures with text keys, which always serialize.
         body: serde_json::to_string(body).unwrap_or_default(),
+        is_base64_encoded: false,
+    }
+}
+
+/// A response that says nothing but its status.
+fn empty(status: u16) -> Response {
+    Response {
+        status_code: status,
+        headers: [("cache-control".to_owned(), "no-store".to_owned())].into(),
+        body: String::new(),
         is_base64_encoded: false,
     }
 }

@@ -1,7 +1,7 @@
 //! The `console` function: settings and clients, once, and then one request a call.
 #![recursion_limit = "256"] // The SDK nests its futures deeply.
 
-use console::Ports;
+use console::{Ports, SlackDoor};
 use jiff::SignedDuration;
 use tidegate_aws::clients;
 use tidegate_aws::dynamo::DynamoStore;
@@ -9,6 +9,7 @@ use tidegate_aws::environment::Environment;
 use tidegate_aws::kms::KmsSigner;
 use tidegate_aws::lambda;
 use tidegate_aws::sfn::SfnExecutions;
+use tidegate_aws::slack::SlackClient;
 use tidegate_ports::clock::SystemClock;
 
 #[tokio::main(flavor = "current_thread")]
@@ -22,6 +23,9 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let key = environment.text("TIDEGATE_SIGNING_KEY");
     let lease = environment.number("TIDEGATE_LEASE_SECONDS", 180, 10, 3_600);
     let lease = SignedDuration::from_secs(lease);
+    let console_url = environment.url("TIDEGATE_CONSOLE_URL");
+    let slack_parameter = environment.optional("TIDEGATE_SLACK_PARAMETER");
+    let slack_stand_in = environment.optional("TIDEGATE_SLACK_STAND_IN");
     environment.check().map_err(lambda::refuse_to_start)?;
 
     let config = clients::load().await;
@@ -35,5 +39,10 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         signer: &KmsSigner::new(&config, &key),
         clock: &SystemClock,
     };
-    lambda::run(async |request, _until| Ok(console::handle(request, &ports, lease).await)).await
+    let slack = SlackDoor {
+        clicks: &SlackClient::new(&config, &slack_parameter, &slack_stand_in),
+        console_url: &console_url,
+    };
+    lambda::run(async |request, _until| Ok(console::handle(request, &ports, &slack, lease).await))
+        .await
 }

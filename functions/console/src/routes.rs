@@ -1,7 +1,7 @@
 //! Where a request goes, by its method and path.
 //!
 //! **Invariant**: everything under `/api` needs an AWS principal that API Gateway has proved; the
-//! paths that need none are listed here, and only these two.
+//! paths that need none are listed here, and only these.
 
 use tidegate_domain::gate::Gate;
 use tidegate_domain::id::WaveId;
@@ -19,6 +19,10 @@ pub(crate) enum Route {
     ShowLink,
     /// `POST /decide`.
     UseLink,
+    /// `GET /wave?view=…`.
+    Look,
+    /// `POST /slack/actions`.
+    Slack,
     /// Under `/api`.
     Api(Approver, ApiRoute),
 }
@@ -34,6 +38,8 @@ pub(crate) enum ApiRoute {
     Show(WaveId),
     /// `GET /api/waves/{wave}/timeline`.
     Timeline(WaveId),
+    /// `GET /api/waves/{wave}/page`.
+    Page(WaveId),
     /// `POST /api/waves/{wave}/commands`.
     Command(WaveId),
     /// `POST /api/waves/{wave}/gates/{gate}/decisions`.
@@ -55,6 +61,8 @@ impl Route {
         match segments.as_slice() {
             [""] => only(method, &[("GET", Self::Home)]),
             ["decide"] => only(method, &[("GET", Self::ShowLink), ("POST", Self::UseLink)]),
+            ["slack", "actions"] => only(method, &[("POST", Self::Slack)]),
+            ["wave"] => only(method, &[("GET", Self::Look)]),
             ["api", rest @ ..] => Ok(Self::Api(caller(request)?, ApiRoute::of(method, rest)?)),
             _ => Err(Refused::new(
                 Status::NotFound,
@@ -70,6 +78,7 @@ impl ApiRoute {
             ["waves"] => only(method, &[("GET", Self::List), ("POST", Self::Apply)]),
             ["waves", wave] => only(method, &[("GET", Self::Show(wave_id(wave)?))]),
             ["waves", wave, "timeline"] => only(method, &[("GET", Self::Timeline(wave_id(wave)?))]),
+            ["waves", wave, "page"] => only(method, &[("GET", Self::Page(wave_id(wave)?))]),
             ["waves", wave, "commands"] => only(method, &[("POST", Self::Command(wave_id(wave)?))]),
             ["waves", wave, "gates", gate, "decisions"] => {
                 let gate = Gate::from_name(gate).ok_or_else(|| {
