@@ -27,7 +27,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     };
     environment.check().map_err(lambda::refuse_to_start)?;
 
-    let config = clients::load().await;
+    let config = clients::load();
     let store = DynamoStore::new(clients::dynamo(&config), &table, &account, &region);
     lambda::run(async |request, _until| advance::handle(request, &store, &SystemClock, pace).await)
         .await

@@ -6,13 +6,16 @@
 
 use std::time::Duration;
 
+use aws_config::environment::EnvironmentVariableCredentialsProvider;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
-use aws_config::{BehaviorVersion, SdkConfig};
+use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_smithy_http_client::Builder;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use aws_types::sdk_config::SharedCredentialsProvider;
+use aws_types::service_config::{LoadServiceConfig, ServiceConfigKey};
 
 use crate::dynamo::TransactionConflicts;
 
@@ -35,10 +38,21 @@ const TRUSTED: [&str; 2] = [
     "/etc/ssl/certs/ca-certificates.crt",
 ];
 
-/// The configuration from the environment, for clients that read. Region, credentials and
-/// endpoints are found as any AWS tool finds them.
-pub async fn load() -> SdkConfig {
-    let mut loader = aws_config::defaults(BehaviorVersion::latest())
+/// The configuration of a function, for clients that read: what Lambda puts into its environment
+/// (Lambda developer guide, "Defined runtime environment variables"), and nothing else. Profiles,
+/// instance metadata and single sign-on are for people's machines; they would make every function
+/// larger and slower to start.
+#[must_use]
+pub fn load() -> SdkConfig {
+    let on = |name| std::env::var(name).is_ok_and(|value| value.eq_ignore_ascii_case("true"));
+    let credentials = EnvironmentVariableCredentialsProvider::new();
+    let mut config = SdkConfig::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(std::env::var("AWS_REGION").ok().map(Region::new))
+        .credentials_provider(SharedCredentialsProvider::new(credentials))
+        .service_config(Endpoints)
+        .use_fips(on("AWS_USE_FIPS_ENDPOINT"))
+        .use_dual_stack(on("AWS_USE_DUALSTACK_ENDPOINT"))
         .timeout_config(
             TimeoutConfig::builder()
                 .connect_timeout(CONNECT)
@@ -46,10 +60,22 @@ pub async fn load() -> SdkConfig {
                 .build(),
         )
         .retry_config(RetryConfig::standard().with_max_attempts(READS));
-    if let Some(client) = http_client() {
-        loader = loader.http_client(client);
+    config.set_http_client(http_client());
+    config.build()
+}
+
+/// Endpoints that the environment names: `AWS_ENDPOINT_URL_MGN` for one service, `AWS_ENDPOINT_URL`
+/// for all (AWS SDKs reference guide, "Service-specific endpoints").
+#[derive(Debug)]
+struct Endpoints;
+
+impl LoadServiceConfig for Endpoints {
+    fn load_config(&self, key: ServiceConfigKey<'_>) -> Option<String> {
+        let service = key.service_id().to_uppercase().replace(' ', "_");
+        std::env::var(format!("{}_{service}", key.env()))
+            .or_else(|_| std::env::var(key.env()))
+            .ok()
     }
-    loader.load().await
 }
 
 /// The SDK's own HTTP client reads every certificate twice, from a file and from a folder of
