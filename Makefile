@@ -11,6 +11,7 @@ ARGS ?=
 
 # One feature set for every command, or the AWS SDK would be built once for each.
 EVERYTHING := --workspace --all-targets
+FUNCTIONS := $(notdir $(wildcard functions/*))
 
 .DEFAULT_GOAL := help
 .PHONY: help setup build demo sandbox test simulate bench lint templates package clean
@@ -37,8 +38,8 @@ simulate: build ## Simulate N worlds under faults; SEED=… replays one
 	$(CARGO_TARGET_DIR)/debug/simulate $(if $(SEED),--seed $(SEED),--count $(N)) $(ARGS)
 
 bench: setup ## Measure decisions, binaries and calls of MGN
-	cargo build --release $(EVERYTHING)
-	cargo bench --workspace
+	cargo build --release --workspace $(FUNCTIONS:%=--bin %) --example bare
+	cargo bench --workspace --bench '*'
 	.venv/bin/python -m tests.benches.binaries
 
 lint: ## Check format and lints

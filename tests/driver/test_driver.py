@@ -105,6 +105,14 @@ def test_a_parked_driver_sleeps_until_its_token_comes_back(stage):
     assert len(stage.calls("observe", wave)) == 2
 
 
+def test_a_nap_needs_no_waker(stage):
+    stage.script(observe=[{"wakes": 5}], advance=[PARKED | {"next": "nap"}, DONE])
+    wave, execution = stage.start()
+    assert stage.end_of(execution)["status"] == "SUCCEEDED"
+    assert len(stage.calls("observe", wave)) == 2
+    assert stage.calls("park", wave) == []
+
+
 def test_a_renewed_driver_goes_on_under_the_next_generation(stage):
     stage.script(observe=[{"wakes": 0}], advance=[DONE | {"next": "renew"}, DONE])
     wave, execution = stage.start()

@@ -3,7 +3,7 @@
 //! **Invariant 2**: one writer; the higher generation lives. **Invariant 4**: what is handed out
 //! was saved before.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use tidegate_domain::decide::{Decision, Facts, Next, decide};
 use tidegate_domain::id::{EffectId, WaveId};
@@ -13,6 +13,18 @@ use tidegate_ports::turns::{Loaded, SaveError, Turn, Turns};
 
 /// How often a decision is made anew because something changed meanwhile.
 const TRIES: u32 = 5;
+
+/// The longest that a driver waits without listening for wakes.
+const LONGEST_NAP: SignedDuration = SignedDuration::from_secs(20);
+
+/// How fast a driver turns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pace {
+    /// How long a woken driver waits, so that wakes that come together are one turn, in seconds.
+    pub settle_seconds: u32,
+    /// How long a driver may be silent before `sweep` takes it for dead.
+    pub lease: SignedDuration,
+}
 
 /// What the state machine hands over.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,11 +46,11 @@ pub struct Request {
 pub struct Response {
     /// How many decisions were saved.
     pub turn: u64,
-    /// `act`, `park`, `renew` or `done`.
+    /// `act`, `nap`, `park`, `renew` or `done`.
     pub next: Step,
     /// What is to be done, at most 40.
     pub effects: Vec<Reference>,
-    /// How long a woken driver waits, so that wakes that come together are one turn.
+    /// How long a driver waits that was woken, or that takes a nap.
     pub settle_seconds: u32,
     /// When to look again, if nothing happens.
     pub wake_at: Timestamp,
@@ -50,6 +62,8 @@ pub struct Response {
 pub enum Step {
     /// Hand out the effects, then observe.
     Act,
+    /// Wait for some seconds, then observe: too short to be worth a waker.
+    Nap,
     /// Sleep.
     Park,
     /// Go on in a new execution.
@@ -76,7 +90,7 @@ pub async fn handle<T: Turns, C: Clock>(
     request: Request,
     turns: &T,
     clock: &C,
-    settle_seconds: u32,
+    pace: Pace,
 ) -> Result<Response, HandlerError> {
     let Request {
         wave, generation, ..
@@ -91,12 +105,12 @@ pub async fn handle<T: Turns, C: Clock>(
             && stored.generation > generation
         {
             tracing::info!(%wave, generation, newer = stored.generation, "a newer driver lives");
-            return Ok(done(stored.turn, settle_seconds, now));
+            return Ok(done(stored.turn, pace, now));
         }
         let decision = decide(facts(&wave, generation, &loaded, now));
         let Some(decided) = &decision.wave else {
             tracing::info!(%wave, generation, "no plan was applied");
-            return Ok(done(0, settle_seconds, now));
+            return Ok(done(0, pace, now));
         };
         let turn = Turn {
             loaded: &loaded,
@@ -123,7 +137,7 @@ pub async fn handle<T: Turns, C: Clock>(
             tracing::warn!(%wave, %error, "waves that wait for slots were not told");
         }
         log(&wave, generation, &decision);
-        return Ok(respond(decided.turn, &decision, settle_seconds));
+        return Ok(respond(decided.turn, &decision, pace, now));
     }
     Err(StoreError::Unavailable(
         "others changed it each time".into(),
@@ -151,11 +165,13 @@ fn facts(wave: &WaveId, generation: u64, loaded: &Loaded, now: Timestamp) -> Fac
     }
 }
 
-fn respond(turn: u64, decision: &Decision, settle_seconds: u32) -> Response {
+fn respond(turn: u64, decision: &Decision, pace: Pace, now: Timestamp) -> Response {
+    let nap = nap(decision, pace, now);
     Response {
         turn,
         next: match decision.next {
             Next::Act => Step::Act,
+            Next::Park if nap.is_some() => Step::Nap,
             Next::Park => Step::Park,
             Next::Renew => Step::Renew,
             Next::Done => Step::Done,
@@ -168,17 +184,29 @@ fn respond(turn: u64, decision: &Decision, settle_seconds: u32) -> Response {
                 kind: (*function).to_owned(),
             })
             .collect(),
-        settle_seconds,
+        settle_seconds: nap.unwrap_or(pace.settle_seconds),
         wake_at: decision.wake_at,
     }
 }
 
-fn done(turn: u64, settle_seconds: u32, now: Timestamp) -> Response {
+/// The seconds until the wave is looked at again, if they are few. `sweep` comes by once a minute:
+/// a driver that slept would be late, and an application is down meanwhile.
+fn nap(decision: &Decision, pace: Pace, now: Timestamp) -> Option<u32> {
+    let wait = decision.wake_at.duration_since(now);
+    if wait > LONGEST_NAP.min(pace.lease / 2) {
+        return None;
+    }
+    let whole = wait.as_secs() + i64::from(wait.subsec_nanos() > 0);
+    let seconds = u32::try_from(whole.max(0)).ok()?;
+    Some(seconds.max(pace.settle_seconds))
+}
+
+fn done(turn: u64, pace: Pace, now: Timestamp) -> Response {
     Response {
         turn,
         next: Step::Done,
         effects: Vec::new(),
-        settle_seconds,
+        settle_seconds: pace.settle_seconds,
         wake_at: now,
     }
 }

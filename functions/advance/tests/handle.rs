@@ -2,8 +2,8 @@
 
 use std::cell::Cell;
 
-use advance::{Request, Response, Step};
-use jiff::Timestamp;
+use advance::{Pace, Request, Response, Step};
+use jiff::{SignedDuration, Timestamp};
 use tidegate_domain::id::{MessageId, WaveId};
 use tidegate_domain::message::{Body, Message};
 use tidegate_domain::plan::Approver;
@@ -60,13 +60,25 @@ fn applied() -> Contended {
 }
 
 fn advance(turns: &Contended, generation: u64) -> Result<Response, HandlerError> {
+    advance_at(turns, generation, &FixedClock::default())
+}
+
+fn advance_at(
+    turns: &Contended,
+    generation: u64,
+    clock: &FixedClock,
+) -> Result<Response, HandlerError> {
     let request = Request {
         wave: wave_id("orders"),
         generation,
         execution: String::new(),
         wakes: 0,
     };
-    run(advance::handle(request, turns, &FixedClock::default(), 3))
+    let pace = Pace {
+        settle_seconds: 3,
+        lease: SignedDuration::from_mins(3),
+    };
+    run(advance::handle(request, turns, clock, pace))
 }
 
 #[test]
@@ -85,6 +97,21 @@ fn a_plan_becomes_a_wave() {
                 .all(|message| message.drained.is_some())
         );
     });
+}
+
+#[test]
+fn what_is_due_in_seconds_is_a_nap_and_what_is_due_later_a_sleep() {
+    // The fixture's wave is scheduled 60 seconds after the fixture's first moment.
+    for (passed, next, seconds) in [(30, Step::Park, 3), (45, Step::Nap, 15), (59, Step::Nap, 3)] {
+        let clock = FixedClock::default();
+        clock.pass(passed);
+        let response = advance_at(&applied(), 1, &clock).expect("it decides");
+        assert_eq!(
+            (response.next, response.settle_seconds),
+            (next, seconds),
+            "{passed}"
+        );
+    }
 }
 
 #[test]

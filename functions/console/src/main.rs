@@ -28,7 +28,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let slack_stand_in = environment.optional("TIDEGATE_SLACK_STAND_IN");
     environment.check().map_err(lambda::refuse_to_start)?;
 
-    let config = clients::load().await;
+    let config = clients::load();
     let store = DynamoStore::new(clients::dynamo(&config), &table, &account, &region);
     let ports = Ports {
         waves: &store,

@@ -7,7 +7,7 @@
 
 use std::fmt;
 
-use serde::Deserialize;
+use aws_lambda_events::eventbridge::EventBridgeEvent;
 use serde_json::Value;
 use tidegate_domain::id::{CommandId, ServerId};
 
@@ -57,20 +57,6 @@ pub struct Ignored {
     pub reason: String,
 }
 
-/// The envelope; whatever is not needed is not looked at.
-#[derive(Deserialize)]
-struct Envelope {
-    source: String,
-    #[serde(rename = "detail-type")]
-    detail_type: String,
-    account: String,
-    region: String,
-    #[serde(default)]
-    resources: Vec<String>,
-    #[serde(default)]
-    detail: Value,
-}
-
 impl fmt::Display for Concern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -94,13 +80,12 @@ pub fn read(event: &[u8], place: &Place) -> Result<(String, Concern), Ignored> {
         event: id.clone(),
         reason: shortened(&reason),
     };
-    let envelope: Envelope = serde_json::from_value(value)
+    let envelope: EventBridgeEvent = serde_json::from_value(value)
         .map_err(|error| ignored(format!("no EventBridge envelope: {error}")))?;
-    if envelope.account != place.account || envelope.region != place.region {
-        return Err(ignored(format!(
-            "it is of account {} in {}",
-            envelope.account, envelope.region
-        )));
+    let account = envelope.account.as_deref().unwrap_or_default();
+    let region = envelope.region.as_deref().unwrap_or_default();
+    if account != place.account || region != place.region {
+        return Err(ignored(format!("it is of account {account} in {region}")));
     }
     let concern = match envelope.source.as_str() {
         "aws.mgn" => of_mgn(&envelope, place),
@@ -112,7 +97,7 @@ pub fn read(event: &[u8], place: &Place) -> Result<(String, Concern), Ignored> {
         .map_err(ignored)
 }
 
-fn of_mgn(envelope: &Envelope, place: &Place) -> Result<Concern, String> {
+fn of_mgn(envelope: &EventBridgeEvent, place: &Place) -> Result<Concern, String> {
     if !MGN_TYPES.contains(&envelope.detail_type.as_str()) {
         return Err(format!(
             "MGN does not document the detail-type {}",
@@ -122,6 +107,7 @@ fn of_mgn(envelope: &Envelope, place: &Place) -> Result<Concern, String> {
     let servers: Vec<ServerId> = envelope
         .resources
         .iter()
+        .flatten()
         .filter_map(|arn| source_server(arn, place))
         .take(MOST_SERVERS)
         .collect();
@@ -131,7 +117,7 @@ fn of_mgn(envelope: &Envelope, place: &Place) -> Result<Concern, String> {
     Ok(Concern::Servers(servers))
 }
 
-fn of_ssm(envelope: &Envelope) -> Result<Concern, String> {
+fn of_ssm(envelope: &EventBridgeEvent) -> Result<Concern, String> {
     if !SSM_TYPES.contains(&envelope.detail_type.as_str()) {
         return Err(format!(
             "the detail-type {} concerns no command",

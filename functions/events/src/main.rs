@@ -18,7 +18,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let region = environment.text("AWS_REGION");
     environment.check().map_err(lambda::refuse_to_start)?;
 
-    let config = clients::load().await;
+    let config = clients::load();
     let store = DynamoStore::new(clients::dynamo(&config), &table, &account, &region);
     let executions = SfnExecutions::new(&config, "");
     let place = Place { account, region };

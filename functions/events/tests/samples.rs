@@ -96,7 +96,7 @@ fn the_last_of_many_resources_are_left_out() {
     let arn = "arn:aws:mgn:us-west-2:111122223333:source-server/s-12345678901234567";
     let event = serde_json::json!({
         "id": "1", "source": "aws.mgn", "detail-type": "MGN Source Server Launch Result",
-        "account": "111122223333", "region": "us-west-2", "resources": vec![arn; 5_000],
+        "account": "111122223333", "region": "us-west-2", "resources": vec![arn; 5_000], "detail": {},
     });
     let (_, concern) = read(event.to_string().as_bytes(), &place()).expect("it is understood");
     assert!(matches!(concern, Concern::Servers(servers) if servers.len() == 20));

@@ -23,7 +23,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let bus = environment.text("TIDEGATE_EVENT_BUS");
     environment.check().map_err(lambda::refuse_to_start)?;
 
-    let config = clients::load().await;
+    let config = clients::load();
     let ports = Ports {
         table: &DynamoStore::new(clients::dynamo(&config), &table, &account, &region),
         signer: &KmsSigner::new(&config, &key),

@@ -49,8 +49,8 @@ pub async fn handle<E: Effects, F: Finalizes, M: SourceServers, C: Clock>(
     let Some(claimed) = claim(ports.effects, ports.clock, &request, until).await? else {
         return Ok(Response {});
     };
-    let validated = match &claimed.effect.task {
-        Task::Finalize { servers } => servers,
+    let (validated, not_after) = match &claimed.effect.task {
+        Task::Finalize { servers, not_after } => (servers, *not_after),
         Task::Claim { .. }
         | Task::Release { .. }
         | Task::Preflight { .. }
@@ -70,6 +70,7 @@ pub async fn handle<E: Effects, F: Finalizes, M: SourceServers, C: Clock>(
         .await
         .context("could not read the servers")?;
     let seen: BTreeMap<&ServerId, &ServerSeen> = read.iter().map(|s| (&s.id, s)).collect();
+    let late = claimed.now() > not_after;
 
     let mut refusals = BTreeMap::new();
     for (server, job) in validated {
@@ -77,6 +78,12 @@ pub async fn handle<E: Effects, F: Finalizes, M: SourceServers, C: Clock>(
             Verdict::Done => continue,
             Verdict::Refuse(refusal) => {
                 refusals.insert(server.clone(), refusal);
+                continue;
+            }
+            Verdict::Finalize if late => {
+                let message = format!("it should have been finalized by {not_after}");
+                let kind = RefusalKind::Guard;
+                refusals.insert(server.clone(), Refusal { kind, message });
                 continue;
             }
             Verdict::Finalize => {}

@@ -25,7 +25,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let slack_stand_in = environment.optional("TIDEGATE_SLACK_STAND_IN");
     environment.check().map_err(lambda::refuse_to_start)?;
 
-    let config = clients::load().await;
+    let config = clients::load();
     let store = DynamoStore::new(clients::dynamo(&config), &table, &account, &region);
     let signer = KmsSigner::new(&config, &key);
     let mails = SnsMails::new(&config, &topic);

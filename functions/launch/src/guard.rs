@@ -17,11 +17,11 @@ const NAMED: usize = 5;
 pub(crate) async fn cutover(
     mgn: &impl SourceServers,
     servers: &[ServerId],
-    not_after: Option<Timestamp>,
+    not_after: Timestamp,
     now: Timestamp,
 ) -> Result<Option<Refusal>, ReadError> {
-    if let Some(latest) = not_after.filter(|latest| now > *latest) {
-        let message = format!("it should have been launched by {latest} to end in its window");
+    if now > not_after {
+        let message = format!("it should have been launched by {not_after}");
         return Ok(Some(Refusal {
             kind: RefusalKind::Guard,
             message,

@@ -51,9 +51,9 @@ pub async fn handle<E: Effects, L: Launches, M: SourceServers + Jobs, C: Clock>(
     };
     let id = &claimed.effect.id;
     let (kind, servers, not_after) = match &claimed.effect.task {
-        Task::StartTest { servers } => (Kind::Test, servers, None),
+        Task::StartTest { servers } => (Kind::Test, servers, Timestamp::MAX),
         Task::StartCutover { servers, not_after } => (Kind::Cutover, servers, *not_after),
-        Task::TerminateTests { servers } => (Kind::Terminate, servers, None),
+        Task::TerminateTests { servers } => (Kind::Terminate, servers, Timestamp::MAX),
         Task::Claim { .. }
         | Task::Release { .. }
         | Task::Preflight { .. }

@@ -77,7 +77,7 @@ fn a_job_is_started_and_tagged() {
         (
             Task::StartCutover {
                 servers: servers(),
-                not_after: None,
+                not_after: at(30),
             },
             "StartCutover",
         ),
@@ -188,7 +188,7 @@ fn a_refusal_is_an_answer() {
 fn a_cutover_of_a_server_that_lags_again_is_refused_by_our_own_guard() {
     let test = Test::new(Task::StartCutover {
         servers: servers(),
-        not_after: None,
+        not_after: at(30),
     });
     test.mgn
         .change(&servers()[1], |server| server.replication.backlog_bytes = 1);
@@ -211,10 +211,10 @@ fn a_cutover_of_a_server_that_lags_again_is_refused_by_our_own_guard() {
 }
 
 #[test]
-fn a_cutover_that_would_end_after_its_window_is_refused_by_our_own_guard() {
+fn a_cutover_that_is_begun_too_late_is_refused_by_our_own_guard() {
     let test = Test::new(Task::StartCutover {
         servers: servers(),
-        not_after: Some(at(30)),
+        not_after: at(30),
     });
     test.mgn.script.next(&[Fate::Fails]);
     test.launch().expect_err("nobody knows");

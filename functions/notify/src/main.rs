@@ -18,7 +18,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let topic = environment.arn("TIDEGATE_TOPIC_ARN", "sns");
     environment.check().map_err(lambda::refuse_to_start)?;
 
-    let config = clients::load().await;
+    let config = clients::load();
     let store = DynamoStore::new(clients::dynamo(&config), &table, &account, &region);
     let mails = SnsMails::new(&config, &topic);
     lambda::run(async |request, until| {

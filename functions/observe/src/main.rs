@@ -22,7 +22,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let lease = SignedDuration::from_secs(lease);
     environment.check().map_err(lambda::refuse_to_start)?;
 
-    let config = clients::load().await;
+    let config = clients::load();
     let store = DynamoStore::new(clients::dynamo(&config), &table, &account, &region);
     let ports = Ports {
         drivers: &store,

@@ -16,7 +16,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let region = environment.text("AWS_REGION");
     environment.check().map_err(lambda::refuse_to_start)?;
 
-    let config = clients::load().await;
+    let config = clients::load();
     let store = DynamoStore::new(clients::dynamo(&config), &table, &account, &region);
     let executions = SfnExecutions::new(&config, "");
     lambda::run(async |request, _until| park::handle(request, &store, &executions).await).await

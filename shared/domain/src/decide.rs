@@ -33,7 +33,7 @@ use crate::hold::HoldReason;
 use crate::id::{EffectId, MessageId, ServerId, WaveId};
 use crate::message::{Body, Message};
 use crate::observation::{AccountJobs, ServerSeen, WaveSeen};
-use crate::server::Server;
+use crate::server::{CallStep, JobStep, Server, Stage};
 use crate::slots::Slots;
 use crate::wave::{Claims, Phase, SCHEMA, Wave};
 
@@ -274,12 +274,18 @@ fn advance(turn: &mut Turn) {
 
 /// What the driver does next, and the decision as a whole.
 fn finish(mut turn: Turn) -> Decision {
-    // What has just begun a stage is looked at again soon, whatever else is waited for.
-    if turn
+    // What has just begun a stage is looked at again soon, whatever else is waited for; at once,
+    // if the stage waits for nothing but a read that is newer than its beginning.
+    let begun: Vec<&Server> = turn
         .servers
         .iter()
-        .any(|s| s.since == turn.now && !s.at_rest())
-    {
+        .filter(|s| s.since == turn.now && !s.at_rest())
+        .collect();
+    let newer_read = begun.iter().any(|s| wants_newer_read(s))
+        || (turn.wave.phase == Phase::CuttingOver && turn.wave.phase_since == turn.now);
+    if newer_read {
+        turn.look_at_once();
+    } else if !begun.is_empty() {
         turn.look_again_soon();
     }
     let hand_out = hand_out(&mut turn);
@@ -316,6 +322,25 @@ fn finish(mut turn: Turn) -> Decision {
         make_due: turn.make_due.into_iter().collect(),
         next,
         wake_at: turn.wake_at,
+    }
+}
+
+fn wants_newer_read(server: &Server) -> bool {
+    match &server.stage {
+        Stage::Settling { .. } => true,
+        Stage::Launching {
+            step: JobStep::Due { not_before },
+            ..
+        }
+        | Stage::Terminating {
+            step: JobStep::Due { not_before },
+            ..
+        }
+        | Stage::Returning {
+            call: CallStep::Due { not_before },
+            ..
+        } => *not_before <= server.since,
+        _ => false,
     }
 }
 

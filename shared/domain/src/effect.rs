@@ -16,6 +16,11 @@ use crate::plan::{Approver, Channel, Document};
 /// dead by then, because its function's time-out is the deadline.
 pub const CLAIM_GRACE: SignedDuration = SignedDuration::from_secs(15);
 
+/// How long after its decision a cutover or a finalize may still be begun. Less than it takes until
+/// a claim lapses (the shortest time-out of a function is 20 seconds), so that an effect whose
+/// function died only finds out what became of it, and is decided again if nothing did.
+pub const IRREVERSIBLE_WITHIN: SignedDuration = SignedDuration::from_secs(30);
+
 /// An effect as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Effect {
@@ -81,8 +86,9 @@ pub enum Task {
     StartCutover {
         /// Which servers.
         servers: Vec<ServerId>,
-        /// Not to be called later, or it would not end in its window.
-        not_after: Option<Timestamp>,
+        /// Not to be called later: what it was decided on has grown old, or it would not end in
+        /// its window.
+        not_after: Timestamp,
     },
     /// TerminateTargetInstances of tests: one job. At most 200 servers.
     TerminateTests {
@@ -130,6 +136,8 @@ pub enum Task {
     Finalize {
         /// The validated job of each server.
         servers: BTreeMap<ServerId, JobId>,
+        /// Not to be called later: what it was decided on has grown old.
+        not_after: Timestamp,
     },
     /// Tell people. At least once.
     Notify {

@@ -110,7 +110,11 @@ pub(super) async fn run(aws: &Invocation, payload: Value) -> Result<Value, TaskE
             answer(observe::handle(read(payload)?, &ports, aws.lease()).await)
         }
         Function::Advance => {
-            answer(advance::handle(read(payload)?, aws, aws, SETTLE_SECONDS).await)
+            let pace = advance::Pace {
+                settle_seconds: SETTLE_SECONDS,
+                lease: aws.lease(),
+            };
+            answer(advance::handle(read(payload)?, aws, aws, pace).await)
         }
         Function::Prepare => {
             let ports = prepare::Ports {

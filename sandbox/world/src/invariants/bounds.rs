@@ -49,7 +49,7 @@ pub(super) fn saved(cloud: &Cloud, turn: &Turn<'_>) {
                 (servers.len(), 25)
             }
             Task::RunDocument { nodes, .. } => (nodes.len(), 50),
-            Task::Finalize { servers } => (servers.len(), 25),
+            Task::Finalize { servers, .. } => (servers.len(), 25),
             Task::OpenGate { .. } | Task::Notify { .. } => (1, 1),
         };
         if size == 0 || size > most {

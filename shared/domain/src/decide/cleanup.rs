@@ -126,7 +126,7 @@ pub(super) fn give_up(turn: &mut Turn, server: &mut Server, purpose: Purpose, re
 }
 
 /// Bring a server whose attempts were used up back into its pipeline.
-pub(super) fn try_again(turn: &Turn, server: &mut Server) {
+pub(super) fn try_again(server: &mut Server) {
     let Stage::Ended {
         end: End::Failed { purpose, .. },
     } = &server.stage
@@ -140,12 +140,7 @@ pub(super) fn try_again(turn: &Turn, server: &mut Server) {
         Purpose::Test => {
             server.tests = 0;
             server.test = None;
-            server.stage = Stage::Launching {
-                purpose,
-                step: JobStep::Due {
-                    not_before: turn.now,
-                },
-            };
+            server.stage = Stage::Replicating;
         }
         Purpose::Cutover => {
             server.cutovers = 0;

@@ -8,7 +8,7 @@ use super::turn::{Turn, later};
 use crate::audit::About;
 use crate::effect::LifeCycleTarget;
 use crate::observation::{
-    CommandStatus, LaunchStatus, LifeCycle, ReplicationState, ServerSeen, StatusChecks,
+    Answer, CommandStatus, LaunchStatus, LifeCycle, ReplicationState, ServerSeen, StatusChecks,
 };
 use crate::plan::Document;
 use crate::server::{
@@ -17,6 +17,8 @@ use crate::server::{
 };
 use crate::wave::{Claims, Phase};
 
+/// Why nothing more can be done with a server that MGN does not list.
+const GONE: &str = "MGN does not know it any more";
 /// A command that SSM has not ended by itself counts as failed so long after its time-out.
 const COMMAND_GRACE: jiff::SignedDuration = jiff::SignedDuration::from_secs(60);
 
@@ -32,9 +34,15 @@ pub(super) fn follow(turn: &mut Turn, server: &mut Server) {
             launching(turn, server, purpose, &job, since);
         }
         Stage::Launching {
+            purpose,
             step: JobStep::Due { not_before },
-            ..
-        } => turn.look_again(not_before),
+        } => {
+            if gone(turn, server) {
+                give_up(turn, server, purpose, GONE);
+            } else {
+                turn.look_again(not_before);
+            }
+        }
         Stage::Checking {
             purpose,
             launch,
@@ -75,7 +83,8 @@ pub(super) fn follow(turn: &mut Turn, server: &mut Server) {
             then,
         } => {
             let seen = turn.fresh(server).and_then(|s| s.instance.as_ref());
-            if seen.is_some_and(|i| i.gone && Some(&i.id) == server.instance.as_ref()) {
+            let done = seen.is_some_and(|i| i.gone && Some(&i.id) == server.instance.as_ref());
+            if done || gone(turn, server) {
                 server.instance = None;
                 server.stage = go_on(turn, server, then);
             } else {
@@ -130,7 +139,7 @@ fn replicating(turn: &mut Turn, server: &mut Server) {
 fn lost(turn: &Turn, server: &Server) -> Option<String> {
     let Some(seen) = turn.seen.get(&server.id) else {
         let deadline = later(server.since, turn.wave.plan.policy.boot_timeout);
-        return (turn.now >= deadline).then(|| "MGN does not know it any more".to_owned());
+        return (turn.now >= deadline).then(|| GONE.to_owned());
     };
     match seen.life_cycle {
         _ if seen.archived => Some("it is archived in MGN".to_owned()),
@@ -163,6 +172,17 @@ pub(super) fn ready_to_test(seen: &ServerSeen, max_lag: jiff::SignedDuration) ->
         | LifeCycle::Unknown => false,
     };
     life_cycle && !seen.archived && seen.in_step(max_lag)
+}
+
+/// Whether somebody removed a server from MGN: MGN answered long after the stage began, and did not
+/// name it.
+fn gone(turn: &Turn, server: &Server) -> bool {
+    let long_after = later(server.since, turn.wave.plan.policy.boot_timeout);
+    let answered = turn
+        .round
+        .as_ref()
+        .is_some_and(|round| round.mgn == Answer::Answered && round.at > long_after);
+    answered && turn.fresh(server).is_none()
 }
 
 fn launching(
@@ -530,6 +550,11 @@ fn tested(turn: &mut Turn, server: &mut Server, instance: TestInstance) {
     {
         turn.look_again(until);
     }
+    if gone(turn, server) {
+        server.test = None;
+        server.stage = Stage::Replicating;
+        return;
+    }
     // Somebody else's doing: a test that is no longer the last one, or a life cycle that is no
     // longer ours, is worth nothing.
     let Some(seen) = turn.fresh(server) else {
@@ -586,6 +611,9 @@ fn returning(
         return;
     };
     turn.look_again(not_before);
+    if gone(turn, server) {
+        return returned(turn, server, to, then);
+    }
     let Some(seen) = turn.fresh(server) else {
         return turn.look_again_soon();
     };

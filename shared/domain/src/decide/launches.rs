@@ -8,7 +8,7 @@
 
 use super::turn::{Turn, later};
 use super::window;
-use crate::effect::Task;
+use crate::effect::{IRREVERSIBLE_WITHIN, Task};
 use crate::hold::HoldReason;
 use crate::id::{EffectId, ServerId};
 use crate::server::{JobStep, Purpose, Stage, TestInstance};
@@ -140,7 +140,10 @@ fn request(turn: &mut Turn, kind: Kind, job: &[usize]) -> bool {
         Kind::Test => Task::StartTest { servers },
         Kind::Cutover => Task::StartCutover {
             servers,
-            not_after: window::latest_start(turn, job),
+            not_after: {
+                let soon = turn.after(IRREVERSIBLE_WITHIN);
+                window::latest_start(turn, job).map_or(soon, |latest| latest.min(soon))
+            },
         },
         Kind::Terminate => Task::TerminateTests { servers },
     };

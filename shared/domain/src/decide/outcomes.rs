@@ -9,15 +9,17 @@ use super::cleanup::give_up;
 use super::turn::Turn;
 use super::{follow, launches, wants};
 use crate::audit::About;
-use crate::effect::{Effect, EffectStatus, LifeCycleTarget, Outcome, Refusal, RefusalKind, Task};
+use crate::effect::{
+    Effect, EffectStatus, IRREVERSIBLE_WITHIN, LifeCycleTarget, Outcome, Refusal, RefusalKind, Task,
+};
 use crate::gate::Asking;
 use crate::hold::HoldReason;
 use crate::id::{EffectId, JobId, ServerId};
 use crate::server::{CallStep, JobStep, Purpose, RunStep, Server, Stage, TestInstance, Then};
 use crate::wave::{Claims, Phase};
 
-/// How old a decision to cut over or to finalize may grow before somebody begins it.
-const STALE: jiff::SignedDuration = jiff::SignedDuration::from_secs(60);
+/// How often in a row our own guard refuses a finalize before a person is asked.
+const MOST_GUARDED: u32 = 3;
 /// How often in a row a server is refused before it is given up.
 const MOST_REFUSALS: u32 = 20;
 
@@ -94,7 +96,7 @@ fn close(turn: &mut Turn, effect: &Effect, outcome: Outcome) {
             hold_for(turn, &effect.task, &refusal);
         }
         (Task::OpenGate { .. }, _) => {}
-        (Task::Finalize { servers }, outcome) => {
+        (Task::Finalize { servers, .. }, outcome) => {
             let all: Vec<ServerId> = servers.keys().cloned().collect();
             let refusals = refusals(&all, outcome);
             for id in &all {
@@ -489,6 +491,8 @@ fn finalized(turn: &mut Turn, effect: &EffectId, id: &ServerId, refusal: Option<
             match refusal.kind {
                 RefusalKind::Throttled => {}
                 RefusalKind::Conflict if server.refusals < MOST_REFUSALS => {}
+                // It was begun too late, or MGN shows another cutover: look once more.
+                RefusalKind::Guard if server.refusals < MOST_GUARDED => {}
                 _ => {
                     server.refusals = 0;
                     let task = format!("Finalizing {}", server.hostname);
@@ -517,7 +521,7 @@ pub(super) fn cancel_stale(turn: &mut Turn) {
         matches!(
             effect.task,
             Task::StartCutover { .. } | Task::Finalize { .. }
-        ) && turn.now.duration_since(since) > STALE
+        ) && turn.now.duration_since(since) > IRREVERSIBLE_WITHIN
     });
 }
 

@@ -108,6 +108,13 @@ impl Turn {
         self.look_again(at);
     }
 
+    /// Look again as soon as may be: nothing is waited for but a newer read.
+    pub(super) fn look_at_once(&mut self) {
+        if self.wave.hold.is_none() {
+            self.wake_at = self.now;
+        }
+    }
+
     /// So long after now.
     pub(super) fn after(&self, duration: SignedDuration) -> Timestamp {
         later(self.now, duration)

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use super::turn::{Turn, later};
 use super::{follow, gates, launches, window};
-use crate::effect::{LifeCycleTarget, Task};
+use crate::effect::{IRREVERSIBLE_WITHIN, LifeCycleTarget, Task};
 use crate::gate::{Gate, GateState};
 use crate::id::{JobId, NodeId, ServerId};
 use crate::observation::LifeCycle;
@@ -414,12 +414,13 @@ fn finalizes(turn: &mut Turn) {
             (ready && jobs.get(&server.id) == Some(job)).then(|| (index, job.clone()))
         })
         .collect();
+    let not_after = turn.after(IRREVERSIBLE_WITHIN);
     for batch in due.chunks(MOST_CALLS) {
         let servers = batch
             .iter()
             .filter_map(|(i, job)| turn.servers.get(*i).map(|s| (s.id.clone(), job.clone())))
             .collect();
-        let Some(effect) = turn.plan(Task::Finalize { servers }) else {
+        let Some(effect) = turn.plan(Task::Finalize { servers, not_after }) else {
             return;
         };
         for (index, _) in batch {

@@ -358,7 +358,7 @@ impl Hand {
                 }
                 Outcome::Command(CommandId::parse(format!("c-{}", self.jobs)).expect("an ID"))
             }
-            Task::Finalize { servers } => {
+            Task::Finalize { servers, .. } => {
                 for id in servers.keys() {
                     self.seen.get_mut(id).expect("a server").life_cycle = LifeCycle::Cutover;
                 }
