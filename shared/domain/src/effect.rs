@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::gate::{Asking, Evidence, Gate};
 use crate::id::{CommandId, EffectId, JobId, NodeId, ServerId, WaveId};
 use crate::plan::{Approver, Channel, Document};
+use crate::wave::Posted;
 
 /// How long after a claim's deadline nobody else may take the effect over: whoever claimed it is
 /// dead by then, because its function's time-out is the deadline.
@@ -125,6 +126,15 @@ pub enum Task {
         #[serde(default)]
         asking: Asking,
     },
+    /// Change a message in Slack whose question is over.
+    CloseQuestion {
+        /// Which gate.
+        gate: Gate,
+        /// The message.
+        posted: Posted,
+        /// What became of the question, a sentence.
+        end: String,
+    },
     /// FinalizeCutover, server by server, if the server's last cutover is the job that was
     /// validated. At most 25.
     Finalize {
@@ -166,6 +176,8 @@ pub enum Outcome {
     Servers(BTreeMap<ServerId, Refusal>),
     /// Claimed, except for these, which belong to the wave named.
     Claimed(BTreeMap<ServerId, WaveId>),
+    /// The approvers were asked, in Slack by a message that can be changed.
+    Posted(Posted),
     /// Preflight found these problems; none is good.
     Problems(Vec<String>),
     /// It was refused as a whole: nothing was done.
@@ -214,7 +226,7 @@ impl Task {
             }
             Self::ChangeLifeCycle { .. } | Self::RetryReplication { .. } => "lifecycle",
             Self::RunDocument { .. } => "validate",
-            Self::OpenGate { .. } => "gate",
+            Self::OpenGate { .. } | Self::CloseQuestion { .. } => "gate",
             Self::Finalize { .. } => "finalize",
             Self::Notify { .. } => "notify",
         }
@@ -234,6 +246,7 @@ impl Task {
             | Self::RetryReplication { .. }
             | Self::RunDocument { .. }
             | Self::OpenGate { .. }
+            | Self::CloseQuestion { .. }
             | Self::Finalize { .. }
             | Self::Notify { .. } => 0,
         }

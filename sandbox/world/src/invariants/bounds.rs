@@ -50,7 +50,7 @@ pub(super) fn saved(cloud: &Cloud, turn: &Turn<'_>) {
             }
             Task::RunDocument { nodes, .. } => (nodes.len(), 50),
             Task::Finalize { servers } => (servers.len(), 25),
-            Task::OpenGate { .. } | Task::Notify { .. } => (1, 1),
+            Task::OpenGate { .. } | Task::CloseQuestion { .. } | Task::Notify { .. } => (1, 1),
         };
         if size == 0 || size > most {
             over(format!("{} has {size} servers", effect.id));

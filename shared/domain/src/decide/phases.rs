@@ -523,7 +523,12 @@ fn released(turn: &mut Turn) -> bool {
             .stored
             .get(id)
             .or_else(|| turn.new.iter().find(|e| e.id == *id));
-        stored.is_some_and(|e| !matches!(e.task, Task::Notify { .. } | Task::Release { .. }))
+        stored.is_some_and(|e| {
+            !matches!(
+                e.task,
+                Task::Notify { .. } | Task::Release { .. } | Task::CloseQuestion { .. }
+            )
+        })
     });
     if asked || under_way {
         return false;
