@@ -61,7 +61,7 @@ def test_a_question_that_was_answered_by_another_door_says_so(scene):
     wave = scene.apply(asking("elsewhere", approvers=approvers, self_approval=True))
     message = question(scene, "elsewhere")
     wave.until_phase("AwaitingCutover")
-    scene.tidegate("approve", "elsewhere", "cutover")
+    scene.tidegate("approve", "elsewhere", "cutover", "--yes")
     until(lambda: "approved by iam:arn:aws:iam::000000000000:user/operator" in message.shown())
     assert "approve" not in message.buttons()
     assert wave.until_ended()["phase"] == "Completed"
