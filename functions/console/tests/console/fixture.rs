@@ -114,7 +114,7 @@ impl SlackClicks for FakeSlack {
 }
 
 #[derive(Debug)]
-pub(crate) struct FakeClock(pub(crate) Cell<Timestamp>);
+pub(crate) struct FakeClock(Cell<Timestamp>);
 
 impl Clock for FakeClock {
     fn now(&self) -> Timestamp {
