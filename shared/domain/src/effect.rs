@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::gate::{Asking, Evidence, Gate};
 use crate::id::{CommandId, EffectId, JobId, NodeId, ServerId, WaveId};
+use crate::news::News;
 use crate::plan::{Approver, Channel, Document};
 use crate::wave::Posted;
 
@@ -143,12 +144,8 @@ pub enum Task {
     },
     /// Tell people. At least once.
     Notify {
-        /// The subject, one line, at most 100 characters.
-        subject: String,
-        /// The text.
-        text: String,
-        /// Whether somebody must act on it.
-        action_required: bool,
+        /// Of what.
+        news: News,
     },
 }
 

@@ -55,11 +55,6 @@ pub(super) fn saved(cloud: &Cloud, turn: &Turn<'_>) {
         if size == 0 || size > most {
             over(format!("{} has {size} servers", effect.id));
         }
-        if let Task::Notify { subject, .. } = &effect.task
-            && (subject.chars().count() > 100 || subject.chars().any(char::is_control))
-        {
-            over(format!("the subject {subject:?}"));
-        }
     }
     for server in turn.servers {
         if server.tests > MOST_LAUNCHES || server.cutovers > MOST_LAUNCHES {
