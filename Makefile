@@ -63,7 +63,7 @@ clean: ## Remove what was made here (not cargo's target directory)
 
 # A browser for the tests of the pages: the system's Chromium, driven by Playwright.
 .venv/pages/made: tests/pages/package.json tests/pages/package-lock.json .venv/made
-	@missing="$$(for program in chromium node npm; do command -v $$program >/dev/null || echo $$program | sed s/^node$$$$/nodejs/; done)"; \
+	@missing="$$(for program in chromium node npm; do command -v $$program >/dev/null || echo $$program | sed 's/^node$$/nodejs/'; done)"; \
 	  test -z "$$missing" || { apt-get update -qq && apt-get install -qq -y --no-install-recommends $$missing; } || \
 	  { echo "These are needed, and could not be installed: $$missing"; exit 1; }
 	mkdir -p .venv/pages

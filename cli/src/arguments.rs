@@ -238,6 +238,33 @@ pub enum Command {
         json: bool,
     },
 
+    /// Show or prove the audit chain of a wave, or show what the doors refused
+    ///
+    /// Each record carries the hash of the one before; each is signed and kept outside the table
+    /// soon after. With --verify the records are proved here, against the wave and the exported
+    /// signatures: what was altered, removed, put elsewhere or cut off is named by its number, and
+    /// the command ends with 1.
+    #[command(after_help = "Examples:\n  tidegate audit orders\n  \
+        tidegate audit orders --verify\n  tidegate audit orders --verify --json | jq .proved\n  \
+        tidegate audit --refused --day 2026-12-05")]
+    Audit {
+        /// The wave's name
+        #[arg(value_parser = wave, required_unless_present = "refused", conflicts_with = "refused")]
+        wave: Option<WaveId>,
+        /// Prove the chain instead of showing it
+        #[arg(long, requires = "wave")]
+        verify: bool,
+        /// Show the requests that the doors refused, of all waves
+        #[arg(long)]
+        refused: bool,
+        /// Which day's refused requests, in UTC; today's if left out
+        #[arg(long, value_name = "DATE", requires = "refused")]
+        day: Option<jiff::civil::Date>,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+
     /// Print a script that completes this command in a shell
     #[command(
         after_help = "Examples:\n  tidegate completions bash > ~/.local/share/bash-completion/completions/tidegate\n  \
@@ -325,6 +352,7 @@ A first wave:
   tidegate watch orders                follow it
   tidegate approve orders cutover      decide, when its gate asks
   tidegate timeline orders             what happened
+  tidegate audit orders --verify       and the proof that nobody altered it
 
 When a wave is held, `tidegate status WAVE` tells why and which commands go on.
 

@@ -5,13 +5,16 @@
 
 use std::time::Duration;
 
+use jiff::civil::Date;
 use reqwest::{Method, StatusCode, Url};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use tidegate_domain::audit::AuditPage;
 use tidegate_domain::gate::{Gate, Part};
 use tidegate_domain::hold::HoldId;
 use tidegate_domain::id::{ServerId, WaveId};
 use tidegate_domain::plan::PlanError;
+use tidegate_domain::refused::RefusedDay;
 use tidegate_domain::view::{TimelineEntry, WaveSummary, WaveView};
 
 use crate::failure::Failure;
@@ -203,6 +206,26 @@ impl Client {
         Ok(format!("{base}/{path}"))
     }
 
+    /// A page of a wave's audit chain, after that record.
+    pub async fn audit(
+        &self,
+        wave: &WaveId,
+        after: u64,
+        seals: bool,
+    ) -> Result<AuditPage, Failure> {
+        let query = format!("after={after}&seals={seals}");
+        let path = ["api", "waves", wave.as_str(), "audit"];
+        let answer = self.get_with(&path, Some(&query)).await?;
+        answer::typed(answer)
+    }
+
+    /// What the doors refused on a day, or today.
+    pub async fn refused(&self, day: Option<Date>) -> Result<RefusedDay, Failure> {
+        let query = day.map(|day| format!("day={day}"));
+        let answer = self.get_with(&["api", "refused"], query.as_deref()).await?;
+        answer::typed(answer)
+    }
+
     /// Begin a wave with a plan, or amend it.
     pub async fn apply(&self, plan: &str) -> Result<Applied, Failure> {
         let answer = self.post(&["api", "waves"], &Application { plan }).await?;
@@ -239,7 +262,13 @@ impl Client {
     }
 
     async fn get(&self, path: &[&str]) -> Result<Value, Failure> {
-        self.send(Method::GET, path, Vec::new())
+        self.get_with(path, None).await
+    }
+
+    async fn get_with(&self, path: &[&str], query: Option<&str>) -> Result<Value, Failure> {
+        let mut url = self.url(path)?;
+        url.set_query(query);
+        self.send(Method::GET, &url, Vec::new())
             .await?
             .into_result(&self.base)
     }
@@ -251,16 +280,15 @@ impl Client {
         };
         let body = serde_json::to_vec(&message)
             .map_err(|error| Failure::Failed(format!("cannot write the request: {error}")))?;
-        self.send(Method::POST, path, body).await
+        self.send(Method::POST, &self.url(path)?, body).await
     }
 
     /// Send, and send again while nothing answered or the console could not.
-    async fn send(&self, method: Method, path: &[&str], body: Vec<u8>) -> Result<Answer, Failure> {
-        let url = self.url(path)?;
+    async fn send(&self, method: Method, url: &Url, body: Vec<u8>) -> Result<Answer, Failure> {
         let mut pause = self.first_pause;
         let mut tries = 1;
         loop {
-            let sent = self.once(method.clone(), &url, body.clone()).await;
+            let sent = self.once(method.clone(), url, body.clone()).await;
             let again = match &sent {
                 Ok(answer) => answer.passing(),
                 Err(Failure::Unreachable(_)) => true,

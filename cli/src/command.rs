@@ -1,6 +1,7 @@
 //! The commands, one file for each kind.
 
 pub mod apply;
+pub mod audit;
 pub mod check;
 
 pub mod page;

@@ -47,6 +47,25 @@ pub async fn run(arguments: Arguments, terminal: &Terminal) -> Result<(), Failur
             let client = settings.client().await?;
             command::page::run(&client, &wave, terminal).await
         }
+        Command::Audit {
+            wave,
+            verify,
+            refused,
+            day,
+            json,
+        } => {
+            let client = settings.client().await?;
+            match wave {
+                Some(wave) if verify => {
+                    command::audit::verify(&client, &wave, json, terminal).await
+                }
+                Some(wave) => command::audit::show(&client, &wave, json, terminal).await,
+                None => {
+                    debug_assert!(refused, "the arguments demand one of the two");
+                    command::audit::refused(&client, day, json, terminal).await
+                }
+            }
+        }
         Command::Timeline { wave, json } => {
             let client = settings.client().await?;
             command::timeline::run(&client, &wave, json, terminal).await

@@ -2,6 +2,7 @@
 
 pub mod plan;
 
+pub mod audit;
 pub mod gate;
 pub mod timeline;
 pub mod wave;

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from .accident import Accident
 from .layout import binary
-from .mail import Mailbox, follow
+from .mail import Mailbox, follow, read
 from .processes import SandboxError, forget_personal_settings
 from .sandbox import FAULTS, REPOSITORY, Options, Sandbox
 
@@ -62,10 +62,18 @@ class Demo:
                 if link in self.followed:
                     continue
                 self.followed.add(link)
-                print(f"\n    Approve the cutover here:\n    {link}\n", flush=True)
+                self.show(link)
                 if not self.person_is_there:
                     status, _ = follow(link)
                     self.tell(f"nobody is at the terminal: followed the link and approved (HTTP {status})")
+
+    def show(self, link: str) -> None:
+        """The gate as its page shows it, and where that page is."""
+        heading, facts = read(link)
+        width = max(len(name) for name, _ in facts)
+        lines = [heading, *(f"  {name:{width}}  {value}" for name, value in facts)]
+        lines += ["", "Approve or reject it here:", link, "", "The whole wave:", self.tidegate("page", WAVE).strip()]
+        print("\n" + "".join(f"    {line}".rstrip() + "\n" for line in lines), flush=True)
 
     def watch(self) -> dict:
         """Until the wave has ended. With a person there, as long as it takes."""

@@ -9,7 +9,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 
 FUNCTIONS = (
     "events", "sweep", "observe", "advance", "park", "prepare", "launch",
-    "lifecycle", "validate", "gate", "finalize", "notify", "console",
+    "lifecycle", "validate", "gate", "finalize", "notify", "export", "console",
 )
 
 

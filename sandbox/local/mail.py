@@ -100,6 +100,41 @@ class _Forms(HTMLParser):
             self.open = False
 
 
+class _Facts(HTMLParser):
+    """Collects a page's heading, and its terms with what they say."""
+
+    def __init__(self):
+        super().__init__()
+        self.heading = ""
+        self.facts: list[tuple[str, str]] = []
+        self.inside = ""
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag in ("h1", "dt", "dd"):
+            self.inside = tag
+            if tag == "dt":
+                self.facts.append(("", ""))
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag == self.inside:
+            self.inside = ""
+
+    def handle_data(self, data: str) -> None:
+        if self.inside == "h1":
+            self.heading += data
+        elif self.inside and self.facts:
+            name, value = self.facts[-1]
+            self.facts[-1] = (name + data, value) if self.inside == "dt" else (name, value + data)
+
+
+def read(link: str) -> tuple[str, list[tuple[str, str]]]:
+    """Opens the page behind a link and returns its heading and facts. That decides nothing."""
+    with DIRECT.open(link, timeout=30) as answer:
+        parser = _Facts()
+        parser.feed(answer.read().decode())
+    return parser.heading, parser.facts
+
+
 def follow(link: str, decision: str = "approve") -> tuple[int, str]:
     """Opens the page behind a link (GET) and presses the button of a decision (POST), as a person
     does. Returns the status and the text of the page that answers."""

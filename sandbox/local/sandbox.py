@@ -7,7 +7,7 @@ import shlex
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from .deployment import deploy, write_bootstraps
+from .deployment import deploy, lock_audit_records, write_bootstraps
 from .layout import REPOSITORY, Layout, binary
 from .operator import create_operator
 from .processes import Child, SandboxError
@@ -126,6 +126,7 @@ class Sandbox:
         slack = {"SlackParameter": PARAMETER, "SlackStandIn": self.slack.address}
         self.outputs = deploy(layout, self.endpoints, slack | options.parameters)
         self.slack.request_url = self.outputs["SlackRequestUrl"]
+        lock_audit_records(self.client("s3"), self.outputs["AuditBucket"])
         credentials = create_operator(self.client("iam"))
         if options.initialize:
             self.client("mgn").initialize_service()

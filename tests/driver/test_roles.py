@@ -12,7 +12,7 @@ import pytest
 from sandbox.local.layout import FUNCTIONS
 
 ACTS = ("prepare", "launch", "lifecycle", "validate", "gate", "finalize", "notify")
-PREFIXES = ("WAVE", "SEEN", "JOBS", "EFFECTS", "INBOX", "DRIVER", "SERVER", "REF", "ACCOUNT", "OTHER")
+PREFIXES = ("WAVE", "SEEN", "JOBS", "EFFECTS", "INBOX", "DRIVER", "SERVER", "REF", "ACCOUNT", "EXPORT", "REFUSED", "OTHER")
 
 READS = {
     "events": {"SERVER", "REF", "DRIVER"},
@@ -20,6 +20,7 @@ READS = {
     "observe": {"WAVE", "SEEN", "DRIVER"},
     "advance": {"WAVE", "SEEN", "JOBS", "EFFECTS", "INBOX", "ACCOUNT", "DRIVER"},
     "park": {"DRIVER"},
+    "export": {"WAVE", "EXPORT"},
     "console": {"WAVE", "SEEN", "EFFECTS", "INBOX", "DRIVER", "SERVER"},
 } | {act: {"WAVE", "EFFECTS"} for act in ACTS} | {"prepare": {"WAVE", "EFFECTS", "SERVER"}}
 PUTS = {
@@ -27,10 +28,11 @@ PUTS = {
     "advance": {"WAVE", "EFFECTS", "INBOX", "ACCOUNT", "DRIVER"},
     "prepare": {"SERVER"},
     "validate": {"REF"},
-    "console": {"INBOX", "DRIVER"},
+    "export": {"EXPORT"},
+    "console": {"INBOX", "DRIVER", "REFUSED"},
 }
 UPDATES = {
-    "events": {"DRIVER"}, "sweep": {"DRIVER"}, "observe": {"DRIVER"}, "park": {"DRIVER"}, "console": {"DRIVER"},
+    "events": {"DRIVER"}, "sweep": {"DRIVER"}, "observe": {"DRIVER"}, "park": {"DRIVER"}, "console": {"DRIVER", "REFUSED"},
     "advance": {"WAVE", "EFFECTS", "INBOX", "ACCOUNT", "DRIVER"},
 } | {act: {"EFFECTS", "DRIVER"} for act in ACTS}
 DELETES = {"observe": {"SEEN", "JOBS"}, "prepare": {"SERVER"}}
@@ -78,6 +80,9 @@ def test_a_function_does_what_it_is_for_and_nothing_else(stage, tries, function)
     signing = {
         "KeyId": gate["Environment"]["Variables"]["TIDEGATE_SIGNING_KEY"], "Message": "m", "MacAlgorithm": "HMAC_SHA_256",
     }
+    export = stage.sandbox.client("lambda").get_function_configuration(FunctionName="tidegate-export")
+    sealing = signing | {"KeyId": export["Environment"]["Variables"]["TIDEGATE_AUDIT_KEY"]}
+    archive = {"Bucket": stage.sandbox.outputs["AuditBucket"], "Key": f"audit/by/{function}.json"}
     table = {"TableName": stage.sandbox.outputs["Table"]}
     calls = {
         "scan": ("dynamodb", "scan", table),
@@ -87,6 +92,14 @@ def test_a_function_does_what_it_is_for_and_nothing_else(stage, tries, function)
         }),
         "sign": ("kms", "generate_mac", signing),
         "check signatures": ("kms", "verify_mac", signing | {"Mac": "m"}),
+        "seal records": ("kms", "generate_mac", sealing),
+        "check seals": ("kms", "verify_mac", sealing | {"Mac": "m"}),
+        "keep records": ("s3", "put_object", archive | {"Body": "{}", "IfNoneMatch": "*"}),
+        "remove records": ("s3", "delete_object", archive),
+        "list kept records": ("s3", "list_object_versions", {"Bucket": archive["Bucket"]}),
+        "tell machines": ("events", "put_events", {"Entries": [
+            {"Source": "tidegate", "DetailType": "Test", "Detail": "{}", "EventBusName": stage.sandbox.outputs["EventBus"]},
+        ]}),
         "tell people": ("sns", "publish", {"TopicArn": stage.sandbox.outputs["Topic"], "Message": "m"}),
         "start drivers": ("stepfunctions", "start_execution", {
             "stateMachineArn": stage.machine, "name": f"by-{function}", "input": '{"wave": "none", "generation": 1}',
@@ -102,8 +115,9 @@ def test_a_function_does_what_it_is_for_and_nothing_else(stage, tries, function)
         "call functions": ("lambda", "invoke", {"FunctionName": "tidegate-notify"}),
     }
     expected = {
+        "export": {"list", "seal records", "keep records", "list kept records", "tell machines"},
         "sweep": {"list", "start drivers", "wake drivers"},
-        "console": {"list", "sign", "check signatures", "start drivers", "wake drivers"},
+        "console": {"list", "sign", "check signatures", "check seals", "list kept records", "start drivers", "wake drivers"},
         "events": {"wake drivers"},
         "park": {"wake drivers"},
         "gate": {"sign", "tell people"},

@@ -68,7 +68,7 @@ def get(address: str, headers: dict | None = None) -> tuple[int, dict]:
 
 def test_public_routes_reach_console_with_payload_2_0(stage):
     stage.script(console=["echo"])
-    for path, route in (("/", "GET /"), ("/decide?token=a.b", "GET /decide")):
+    for path, route in (("/", "GET /"), ("/decide?token=a.b", "GET /decide"), ("/wave?view=a.b", "GET /wave")):
         status, seen = get(stage.sandbox.outputs["ConsoleUrl"] + path)
         assert (status, seen["version"], seen["routeKey"]) == (200, "2.0", route)
         assert "authorizer" not in seen["requestContext"]

@@ -5,7 +5,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from sandbox.local.mail import Message, follow
+from sandbox.local.mail import Message, follow, read
 
 CONSOLE = "http://127.0.0.1:1/_aws/execute-api/abc/$default"
 
@@ -69,3 +69,10 @@ def test_a_page_without_a_form_is_no_decision(page):
 def test_links_are_found_in_the_text():
     text = f"Approve:\n  {CONSOLE}/decide?token=eyJ.a-b_c~d%3D\nor look at {CONSOLE}/ first."
     assert Message("", text, {}).links(CONSOLE) == [f"{CONSOLE}/decide?token=eyJ.a-b_c~d%3D"]
+
+
+def test_a_page_is_read_by_its_heading_and_facts(page):
+    address, served, posted = page
+    served["text"] = "<h1>Cut <b>over</b>?</h1><dl><dt>Decide by</dt><dd>noon</dd><dt>You</dt><dd><bdi>a &lt;b&gt;</bdi> c</dd></dl>"
+    assert read(address) == ("Cut over?", [("Decide by", "noon"), ("You", "a <b> c")])
+    assert not posted

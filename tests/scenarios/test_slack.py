@@ -8,7 +8,7 @@ import pytest
 
 from .wave import plan, until
 
-SCENARIOS = {"slacked": 2, "refused": 2, "doubled": 2}
+SCENARIOS = {"slacked": 2, "elsewhere": 2, "ended": 2, "refused": 2, "doubled": 2}
 
 ANNA = "U024BE7LH"
 STRANGER = "U0STRANGE"
@@ -45,13 +45,34 @@ def test_a_wave_is_approved_in_slack(scene):
     assert [user for user, _ in message.whispers] == [STRANGER]
     assert wave.status()["phase"] == "AwaitingCutover"
     assert slack.click(message, "approve", ANNA) == 200
-    assert f"<@{ANNA}> approved" in message.shown()
-    assert set(message.buttons()) == {"look"}
+    # First by the answer to the click, then by the wave itself.
+    assert f"<@{ANNA}>" in message.shown() and "approved" in message.shown()
+    assert "approve" not in message.buttons()
     end = wave.until_ended()
     assert end["phase"] == "Completed"
     gate = next(gate for gate in end["gates"] if gate["gate"] == "cutover")
     assert gate["approved_by"] == [f"slack:{ANNA}"]
     assert not slack.refused
+
+
+def test_a_question_that_was_answered_by_another_door_says_so(scene):
+    slack = scene.sandbox.slack
+    approvers = [f"slack:{ANNA}", "iam:arn:aws:iam::000000000000:user/operator"]
+    wave = scene.apply(asking("elsewhere", approvers=approvers, self_approval=True))
+    message = question(scene, "elsewhere")
+    wave.until_phase("AwaitingCutover")
+    scene.tidegate("approve", "elsewhere", "cutover", "--yes")
+    until(lambda: "approved by iam:arn:aws:iam::000000000000:user/operator" in message.shown())
+    assert "approve" not in message.buttons()
+    assert wave.until_ended()["phase"] == "Completed"
+
+
+def test_an_aborted_wave_asks_nobody_any_more(scene):
+    wave = scene.apply(asking("ended"))
+    message = question(scene, "ended")
+    scene.tidegate("abort", "ended")
+    until(lambda: "not asked any more" in message.shown())
+    assert wave.until_ended()["phase"] == "Aborted"
 
 
 def test_a_rejection_in_slack_holds_the_wave(scene):

@@ -91,6 +91,16 @@ def test_each_change_has_its_one_function():
     assert found == CHANGES
 
 
+def test_only_export_writes_what_it_archives():
+    writers = {name for name in FUNCTIONS if actions(name) & {"s3:PutObject", "events:PutEvents"}}
+    assert writers == {"export"}
+    assert not [action for name in FUNCTIONS for action in actions(name) if action.startswith("s3:Delete") or "Retention" in action]
+    seals = {name for name in FUNCTIONS for s in statements(name) if s["Resource"] == "AuditKey.Arn" and "kms:GenerateMac" in s["Action"]}
+    assert seals == {"export"}
+    lock = RESOURCES["AuditBucket"]["Properties"]
+    assert lock["ObjectLockEnabled"] and lock["VersioningConfiguration"]["Status"] == "Enabled"
+
+
 def test_only_launch_has_a_managed_policy():
     managed = {name for name in FUNCTIONS for policy in function(name)["Policies"] if isinstance(policy, str)}
     assert managed == {"launch"}
@@ -113,5 +123,5 @@ def test_what_reaches_everything_is_known():
 
 
 def test_what_holds_state_outlives_the_stack():
-    for name in ("Table", "SigningKey", "DeadLetters"):
+    for name in ("Table", "SigningKey", "AuditKey", "AuditBucket", "DeadLetters"):
         assert RESOURCES[name]["DeletionPolicy"] == RESOURCES[name]["UpdateReplacePolicy"] == "Retain"

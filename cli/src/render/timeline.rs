@@ -25,7 +25,7 @@ pub fn timeline(entries: &[TimelineEntry], look: &Look) -> String {
 }
 
 /// A principal without its partition and account; `--json` has all of it.
-fn who(by: &str) -> &str {
+pub(super) fn who(by: &str) -> &str {
     let arn = by.strip_prefix("iam:").unwrap_or(by);
     match arn
         .strip_prefix("arn:")
@@ -36,7 +36,7 @@ fn who(by: &str) -> &str {
     }
 }
 
-fn tone(event: &str) -> Tone {
+pub(super) fn tone(event: &str) -> Tone {
     let event = event.to_ascii_lowercase();
     let any = |words: &[&str]| words.iter().any(|word| event.contains(word));
     if any(&["fail", "held", "reject", "expired", "abort", "quarantin"]) {

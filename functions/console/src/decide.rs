@@ -119,7 +119,11 @@ where
         return Err(not_from_the_page().into());
     }
     let verdict = form.verdict.ok_or_else(incomplete)?;
-    let only = part(&form, verdict, &open)?;
+    if verdict == Verdict::Approve {
+        let may = wave.may_approve(link.gate, &link.approver);
+        may.map_err(|why| Refused::new(Status::Forbidden, format!("{why}.")))?;
+    }
+    let only = part(&form, verdict, &wave, &open)?;
     let about = (!only.is_whole()).then(|| {
         let names: Vec<_> = only.applications.iter().map(|a| a.as_str()).collect();
         names.join(", ")
@@ -256,7 +260,12 @@ async fn asked<W: Waves, I: Inbox, D, O, X, S: Signer, C: Clock>(
     let now = ports.clock.now();
     let first = ports.inbox.message(&wave.id, &link.message()).await;
     if let Some(first) = first.context("could not read a decision")? {
-        return Err(used(&first, &wave, &link, now).into());
+        let refused = used(&first, &wave, &link, now);
+        if link.expires <= now {
+            return Err(refused.into());
+        }
+        let page = wave_page(&link, ports.signer).await?;
+        return Err(refused.with_wave_page(page).into());
     }
     if link.expires <= now {
         let message = format!(
@@ -274,16 +283,24 @@ async fn asked<W: Waves, I: Inbox, D, O, X, S: Signer, C: Clock>(
         );
         return Err(Refused::new(Status::Gone, message).into());
     }
-    let open = open_gate(&wave, link.gate, &link.evidence, now)
-        .map_err(|not_open| too_late(not_open, &wave, &link, now))?
-        .clone();
+    let open = match open_gate(&wave, link.gate, &link.evidence, now) {
+        Ok(open) => open.clone(),
+        Err(not_open) => {
+            let page = wave_page(&link, ports.signer).await?;
+            let refused = too_late(not_open, &wave, &link, now);
+            return Err(refused.with_wave_page(page).into());
+        }
+    };
     gate_plan(&wave, link.gate)
         .may_decide(&link.approver, DOOR, &open)
         .map_err(|why| Refused::new(Status::Forbidden, format!("{why}.")))?;
-    if let Some(approval) = open.approvals.iter().find(|a| a.by == link.approver) {
+    let plan = gate_plan(&wave, link.gate);
+    let theirs = open.approvals.iter();
+    let mut theirs = theirs.filter(|a| plan.same_person(&a.by, &link.approver));
+    if let Some(approval) = theirs.next() {
         let message = format!(
-            "{} approved this at {} already; it counts once. {}",
-            link.approver,
+            "{} approved this at {} already; a person counts once. {}",
+            approval.by,
             words::time(approval.at, None),
             standing(&wave, link.gate, now)
         );
@@ -353,27 +370,28 @@ fn form(request: &Request) -> Result<Form, Refused> {
 }
 
 /// The part of the gate that the form is about; a rejection is always about the whole.
-fn part(form: &Form, verdict: Verdict, open: &OpenGate) -> Result<Part, Refused> {
-    let mut applications = match verdict {
-        Verdict::Approve => form.only.clone(),
-        Verdict::Reject => Vec::new(),
-    };
+fn part(form: &Form, verdict: Verdict, wave: &Wave, open: &OpenGate) -> Result<Part, Refused> {
+    if verdict == Verdict::Reject {
+        return Ok(Part::default());
+    }
+    let mut applications = form.only.clone();
     applications.sort();
     applications.dedup();
-    let asked =
-        |name: &ApplicationName| open.evidence.servers.iter().any(|s| s.application == *name);
-    if let Some(unknown) = applications.iter().find(|name| !asked(name)) {
-        let message = format!("The gate is not about {unknown}: open the link and decide there.");
-        return Err(Refused::new(Status::BadRequest, message));
-    }
     let every = open.evidence.servers.iter();
     if every.clone().all(|s| applications.contains(&s.application)) {
         applications.clear();
     }
-    Ok(Part {
+    let part = Part {
         applications,
         servers: Vec::new(),
-    })
+    };
+    match open.evidence.part(&wave.plan, &part) {
+        Ok(_) => Ok(part),
+        Err(why) => Err(Refused::new(
+            Status::Conflict,
+            format!("Nothing was decided: {why}. Open the link again and decide there."),
+        )),
+    }
 }
 
 fn form_message(token: &str) -> Vec<u8> {

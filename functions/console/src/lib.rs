@@ -6,6 +6,7 @@
 //! click that Slack signed, and for the evidence that they saw. A `GET` changes nothing.
 
 mod api;
+mod audit;
 mod compress;
 mod decide;
 mod look;
@@ -20,12 +21,14 @@ use jiff::SignedDuration;
 use serde::Serialize;
 use tidegate_domain::id::WaveId;
 use tidegate_domain::message::Message;
+use tidegate_ports::audit::{Archived, Chain};
 use tidegate_ports::claims::Owners;
 use tidegate_ports::clock::Clock;
 use tidegate_ports::driver::{Drivers, wake};
 use tidegate_ports::error::{Context, HandlerError, chain};
 use tidegate_ports::executions::Executions;
 use tidegate_ports::inbox::Inbox;
+use tidegate_ports::refusals::Refusals;
 use tidegate_ports::signer::Signer;
 use tidegate_ports::slack::SlackClicks;
 use tidegate_ports::waves::Waves;
@@ -33,6 +36,7 @@ use tidegate_ports::waves::Waves;
 use refused::{Failure, Refused, Status};
 use routes::Route;
 
+pub use audit::Books;
 pub use payload::{Authorizer, HttpContext, IamCaller, Request, RequestContext, Response};
 
 /// What the function reaches.
@@ -66,10 +70,11 @@ pub struct SlackDoor<'a, K> {
 /// Serve one request. Failures of ours are logged here, once, and answered as 503 (try again) or
 /// 500: the caller is owed a sentence whatever happens. `lease` is how long a driver that is
 /// started may take before it counts as dead.
-pub async fn handle<W, I, D, O, X, S, C, K>(
+pub async fn handle<W, I, D, O, X, S, C, K, R, A, V>(
     request: Request,
     ports: &Ports<'_, W, I, D, O, X, S, C>,
     slack: &SlackDoor<'_, K>,
+    books: &Books<'_, R, A, V>,
     lease: SignedDuration,
 ) -> Response
 where
@@ -81,6 +86,9 @@ where
     S: Signer,
     C: Clock,
     K: SlackClicks,
+    R: Chain + Refusals,
+    A: Archived,
+    V: Signer,
 {
     let for_tools = request.raw_path.starts_with("/api") || request.raw_path.starts_with("/slack");
     let served = match Route::of(&request) {
@@ -89,17 +97,15 @@ where
         Ok(Route::UseLink) => decide::record(&request, ports).await,
         Ok(Route::Look) => look::show(&request, ports).await,
         Ok(Route::Slack) => slack::act(&request, ports, slack).await,
+        Ok(Route::Audit(wave)) => audit::page(&request, &wave, ports.waves, books).await,
+        Ok(Route::Refused) => audit::refused_on(&request, books.records, ports.clock).await,
         Ok(Route::Api(caller, route)) => api::serve(&request, caller, route, ports, lease).await,
         Err(refused) => Err(refused.into()),
     };
     let refused = match served {
         Ok(response) => return compress::compressed(response, &request),
         Err(Failure::Refused(refused)) => {
-            tracing::info!(
-                status = refused.status.code(),
-                reason = refused.message,
-                "refused"
-            );
+            audit::note(&request, &refused, books.records, ports.clock).await;
             refused
         }
         Err(Failure::Failed(error)) => {

@@ -1,13 +1,14 @@
 //! The `console` function: settings and clients, once, and then one request a call.
 #![recursion_limit = "256"] // The SDK nests its futures deeply.
 
-use console::{Ports, SlackDoor};
+use console::{Books, Ports, SlackDoor};
 use jiff::SignedDuration;
 use tidegate_aws::clients;
 use tidegate_aws::dynamo::DynamoStore;
 use tidegate_aws::environment::Environment;
 use tidegate_aws::kms::KmsSigner;
 use tidegate_aws::lambda;
+use tidegate_aws::s3::S3Archive;
 use tidegate_aws::sfn::SfnExecutions;
 use tidegate_aws::slack::SlackClient;
 use tidegate_ports::clock::SystemClock;
@@ -21,6 +22,8 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let region = environment.text("AWS_REGION");
     let state_machine = environment.arn("TIDEGATE_STATE_MACHINE_ARN", "states");
     let key = environment.text("TIDEGATE_SIGNING_KEY");
+    let audit_key = environment.text("TIDEGATE_AUDIT_KEY");
+    let audit_bucket = environment.text("TIDEGATE_AUDIT_BUCKET");
     let lease = environment.number("TIDEGATE_LEASE_SECONDS", 180, 10, 3_600);
     let lease = SignedDuration::from_secs(lease);
     let console_url = environment.url("TIDEGATE_CONSOLE_URL");
@@ -43,6 +46,13 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         clicks: &SlackClient::new(&config, &slack_parameter, &slack_stand_in),
         console_url: &console_url,
     };
-    lambda::run(async |request, _until| Ok(console::handle(request, &ports, &slack, lease).await))
-        .await
+    let books = Books {
+        records: &store,
+        archive: &S3Archive::new(&config, &audit_bucket),
+        key: &KmsSigner::new(&config, &audit_key),
+    };
+    lambda::run(async |request, _until| {
+        Ok(console::handle(request, &ports, &slack, &books, lease).await)
+    })
+    .await
 }

@@ -157,7 +157,7 @@ pub(crate) fn refused(refused: &Refused) -> Response {
             frame: Frame::new(title),
             tone: "bad",
             text: &refused.message,
-            wave_page: None,
+            wave_page: refused.wave_page.as_deref(),
         },
     )
 }
@@ -201,11 +201,15 @@ fn facts(evidence: &Evidence) -> Vec<(&'static str, String)> {
     }
     if evidence.waited.instances > 0 {
         let instances = words::count(evidence.waited.instances as usize, "test instance");
-        let hours = evidence.waited.instance_hours;
-        facts.push((
-            "Cost of waiting",
-            format!("{instances} kept, {hours} instance hours so far"),
-        ));
+        let hours = match evidence.waited.instance_hours {
+            0 => "less than an instance hour".to_owned(),
+            hours => words::count(
+                usize::try_from(hours).unwrap_or(usize::MAX),
+                "instance hour",
+            ),
+        };
+        let text = format!("{instances} kept, {hours} so far");
+        facts.push(("Cost of waiting", text));
     }
     if summary.left_out > 0 {
         let text = words::count(summary.left_out as usize, "server");

@@ -47,6 +47,9 @@ pub struct RequestContext {
 pub struct HttpContext {
     /// `GET`, `POST`, …
     pub method: String,
+    /// Where the request came from.
+    #[serde(rename = "sourceIp")]
+    pub source_ip: String,
 }
 
 /// What an authorizer proved.

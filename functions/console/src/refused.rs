@@ -40,6 +40,8 @@ pub(crate) struct Refused {
     pub(crate) message: String,
     /// What is wrong in a plan.
     pub(crate) problems: Vec<PlanError>,
+    /// The address of the wave's page, for whom may look at it.
+    pub(crate) wave_page: Option<String>,
 }
 
 /// A refusal as JSON.
@@ -76,7 +78,14 @@ impl Refused {
             status,
             message: message.into(),
             problems: Vec::new(),
+            wave_page: None,
         }
+    }
+
+    /// The same, with the address of the wave's page.
+    pub(crate) fn with_wave_page(mut self, address: String) -> Self {
+        self.wave_page = Some(address);
+        self
     }
 
     /// The refusal as JSON.

@@ -23,7 +23,11 @@ pub(crate) enum Route {
     Look,
     /// `POST /slack/actions`.
     Slack,
-    /// Under `/api`.
+    /// `GET /api/waves/{wave}/audit`.
+    Audit(WaveId),
+    /// `GET /api/refused`.
+    Refused,
+    /// Whatever else is under `/api`.
     Api(Approver, ApiRoute),
 }
 
@@ -63,6 +67,14 @@ impl Route {
             ["decide"] => only(method, &[("GET", Self::ShowLink), ("POST", Self::UseLink)]),
             ["slack", "actions"] => only(method, &[("POST", Self::Slack)]),
             ["wave"] => only(method, &[("GET", Self::Look)]),
+            ["api", "waves", wave, "audit"] => {
+                caller(request)?;
+                only(method, &[("GET", Self::Audit(wave_id(wave)?))])
+            }
+            ["api", "refused"] => {
+                caller(request)?;
+                only(method, &[("GET", Self::Refused)])
+            }
             ["api", rest @ ..] => Ok(Self::Api(caller(request)?, ApiRoute::of(method, rest)?)),
             _ => Err(Refused::new(
                 Status::NotFound,

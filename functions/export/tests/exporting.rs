@@ -333,3 +333,13 @@ async fn a_long_chain_is_exported_as_far_as_time_allows() {
     seen.borrow_mut().dedup();
     assert_eq!(seen.borrow().len(), 60, "none is told twice");
 }
+
+#[test]
+fn the_sample_payloads_can_be_read() {
+    let stream = include_str!("../../../events/streams/table.json");
+    let stream: Request = serde_json::from_str(stream).expect("a request");
+    assert_eq!(stream.records, [change_of("WAVE#orders")]);
+    let schedule = include_str!("../../../events/schedule.json");
+    let schedule: Request = serde_json::from_str(schedule).expect("a request");
+    assert_eq!(schedule, Request::default());
+}

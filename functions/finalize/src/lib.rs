@@ -61,6 +61,7 @@ pub async fn handle<E: Effects, F: Finalizes, M: SourceServers, C: Clock>(
         | Task::RetryReplication { .. }
         | Task::RunDocument { .. }
         | Task::OpenGate { .. }
+        | Task::CloseQuestion { .. }
         | Task::Notify { .. } => return Err(claimed.wrong_function("finalize")),
     };
     let ids: Vec<ServerId> = validated.keys().cloned().collect();

@@ -53,6 +53,14 @@ pub async fn handle<E: Effects, S: Signer, M: Mails + Subscribers, K: SlackPosts
     let Some(claimed) = claim(ports.effects, ports.clock, &request, until).await? else {
         return Ok(Response {});
     };
+    if let Task::CloseQuestion { gate, posted, end } = &claimed.effect.task {
+        if !claimed.in_time() {
+            return Err(out_of_time());
+        }
+        let wave = &claimed.effect.wave;
+        let outcome = slack::close(wave, *gate, posted, end, ports.slack).await;
+        return claimed.answer(&outcome).await;
+    }
     let Task::OpenGate {
         gate,
         evidence,
@@ -79,6 +87,7 @@ pub async fn handle<E: Effects, S: Signer, M: Mails + Subscribers, K: SlackPosts
         return claimed.answer(&Outcome::Done).await;
     }
     let mut refused: Option<Refusal> = None;
+    let mut done = Outcome::Done;
     let recipients = question.recipients();
     if let Err(refusal) = each_their_own(&recipients, ports.mails).await? {
         return claimed.answer(&Outcome::Refused(refusal)).await;
@@ -100,11 +109,13 @@ pub async fn handle<E: Effects, S: Signer, M: Mails + Subscribers, K: SlackPosts
             return Err(out_of_time());
         }
         let others_were_asked = !recipients.is_empty();
-        let asked = slack::ask(&question, others_were_asked, ports.signer, ports.slack).await?;
-        refused = asked.err().or(refused);
+        match slack::ask(&question, others_were_asked, ports.signer, ports.slack).await? {
+            Ok(posted) => done = posted.map_or(Outcome::Done, Outcome::Posted),
+            Err(refusal) => refused = Some(refusal),
+        }
     }
     claimed
-        .answer(&refused.map_or(Outcome::Done, Outcome::Refused))
+        .answer(&refused.map_or(done, Outcome::Refused))
         .await
 }
 

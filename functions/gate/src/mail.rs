@@ -140,6 +140,11 @@ impl<'a> Question<'a> {
             text: self.text(by, url),
             wave: evidence.wave.to_string(),
             to: to.cloned(),
+            kind: match self.asking {
+                Asking::First => "gate_opened",
+                Asking::Reminder => "gate_reminder",
+                Asking::Escalation => "gate_escalation",
+            },
             action_required: true,
         }
     }

@@ -1,12 +1,15 @@
 //! The question in Slack: one message for all of the gate's people, with buttons that only we can
 //! make.
 
-use tidegate_domain::effect::{Refusal, RefusalKind};
+use tidegate_domain::effect::{Outcome, Refusal, RefusalKind};
+use tidegate_domain::gate::Gate;
+use tidegate_domain::id::WaveId;
+use tidegate_domain::wave::Posted;
 use tidegate_ports::error::{CallError, Context, HandlerError, ReadError};
 use tidegate_ports::signer::Signer;
 use tidegate_ports::slack::SlackPosts;
 use tidegate_slack::button::Button;
-use tidegate_slack::message::{Question as SlackQuestion, Standing};
+use tidegate_slack::message::{Question as SlackQuestion, Standing, ended};
 
 use crate::Question;
 
@@ -21,7 +24,7 @@ pub(crate) async fn ask(
     others_were_asked: bool,
     signer: &impl Signer,
     slack: &impl SlackPosts,
-) -> Result<Result<(), Refusal>, HandlerError> {
+) -> Result<Result<Option<Posted>, Refusal>, HandlerError> {
     let button = Button {
         wave: question.evidence.wave.clone(),
         gate: question.gate,
@@ -52,9 +55,9 @@ pub(crate) async fn ask(
     match slack.post(&message).await {
         Ok(posted) => {
             let (wave, gate) = (&question.evidence.wave, question.gate);
-            let ts = posted.map(|posted| posted.ts);
+            let ts = posted.as_ref().map(|posted| posted.ts.as_str());
             tracing::info!(%wave, %gate, ts, "approvers asked in Slack");
-            Ok(Ok(()))
+            Ok(Ok(posted))
         }
         Err(CallError::Refused(refusal)) if refusal.kind != RefusalKind::Throttled => {
             Ok(Err(refusal))
@@ -64,5 +67,24 @@ pub(crate) async fn ask(
             message: error.to_string(),
         })),
         Err(error) => Err(error).context("could not ask in Slack"),
+    }
+}
+
+/// Say in its message that a question is over. Nothing depends on it, so that it is not tried again
+/// by another effect.
+pub(crate) async fn close(
+    wave: &WaveId,
+    gate: Gate,
+    posted: &Posted,
+    end: &str,
+    slack: &impl SlackPosts,
+) -> Outcome {
+    match slack.change(posted, &ended(wave, gate, end)).await {
+        Ok(()) => Outcome::Done,
+        Err(CallError::Refused(refusal)) => Outcome::Refused(refusal),
+        Err(CallError::Unknown(message)) => Outcome::Refused(Refusal {
+            kind: RefusalKind::Conflict,
+            message,
+        }),
     }
 }

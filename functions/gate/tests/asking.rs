@@ -11,11 +11,12 @@ use tidegate_domain::gate::{Asking, Evidence, Gate, LeftOut, ServerEvidence};
 use tidegate_domain::id::{ApplicationName, EffectId, InstanceId, JobId, ServerId, WaveId};
 use tidegate_domain::link::Sealed;
 use tidegate_domain::plan::{Approver, Channel, Window};
+use tidegate_domain::wave::Posted;
 use tidegate_ports::clock::Clock;
 use tidegate_ports::error::{CallError, HandlerError, ReadError};
 use tidegate_ports::mail::{Mail, Mails, Subscribers, Subscription};
 use tidegate_ports::signer::Signer;
-use tidegate_ports::slack::{NoSlack, Posted, SlackPosts};
+use tidegate_ports::slack::{NoSlack, SlackPosts};
 use tidegate_ports::turns::{Loaded, Turns};
 use tidegate_slack::button::SealedButton;
 use tidegate_slack::message::Message;
@@ -73,7 +74,16 @@ struct FakeSlack {
 impl SlackPosts for FakeSlack {
     async fn post(&self, message: &Message) -> Result<Option<Posted>, CallError> {
         self.written.borrow_mut().push(message.clone());
-        self.failure.clone().map_or(Ok(None), Err)
+        let posted = Posted {
+            channel: "C024BE91L".to_owned(),
+            ts: "1548261231.000200".to_owned(),
+        };
+        self.failure.clone().map_or(Ok(Some(posted)), Err)
+    }
+
+    async fn change(&self, posted: &Posted, message: &Message) -> Result<(), CallError> {
+        assert_eq!(posted.ts, "1548261231.000200");
+        self.post(message).await.map(|_| ())
     }
 }
 

@@ -61,6 +61,7 @@ pub async fn handle<E: Effects, L: Launches, M: SourceServers + Jobs, C: Clock>(
         | Task::RetryReplication { .. }
         | Task::RunDocument { .. }
         | Task::OpenGate { .. }
+        | Task::CloseQuestion { .. }
         | Task::Finalize { .. }
         | Task::Notify { .. } => return Err(claimed.wrong_function("launch")),
     };

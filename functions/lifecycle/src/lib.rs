@@ -50,6 +50,7 @@ pub async fn handle<E: Effects, L: LifeCycles, M: SourceServers, C: Clock>(
         | Task::TerminateTests { .. }
         | Task::RunDocument { .. }
         | Task::OpenGate { .. }
+        | Task::CloseQuestion { .. }
         | Task::Finalize { .. }
         | Task::Notify { .. } => return Err(claimed.wrong_function("lifecycle")),
     };

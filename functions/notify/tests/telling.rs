@@ -4,8 +4,12 @@ use std::cell::RefCell;
 
 use jiff::{SignedDuration, Timestamp};
 use notify::{Request, handle};
+use proptest::prelude::*;
 use tidegate_domain::effect::{Effect, EffectStatus, Outcome, RefusalKind, Task};
-use tidegate_domain::id::{EffectId, WaveId};
+use tidegate_domain::gate::Gate;
+use tidegate_domain::id::{EffectId, ServerId, WaveId};
+use tidegate_domain::news::News;
+use tidegate_domain::plan::Window;
 use tidegate_ports::clock::Clock;
 use tidegate_ports::error::{CallError, HandlerError};
 use tidegate_ports::mail::{Mail, Mails};
@@ -63,12 +67,12 @@ async fn store(task: Task) -> MemoryStore {
     store
 }
 
-fn news(subject: &str, text: &str) -> Task {
-    Task::Notify {
-        subject: subject.to_owned(),
-        text: text.to_owned(),
-        action_required: true,
-    }
+fn news(news: News) -> Task {
+    Task::Notify { news }
+}
+
+fn completed() -> Task {
+    news(News::WaveCompleted)
 }
 
 fn status(store: &MemoryStore) -> EffectStatus {
@@ -89,17 +93,22 @@ async fn tell(store: &MemoryStore, mails: &FakeMails, seconds: i64) -> Result<()
 
 #[tokio::test]
 async fn news_go_to_all_who_subscribed() {
-    let store = store(news("orders is\nheld", "The window closes.")).await;
+    let store = store(completed()).await;
     let mails = mails(Ok(()));
     tell(&store, &mails, 60).await.expect("told");
-    let expected = Mail {
-        subject: "orders is held".to_owned(),
-        text: "The window closes.".to_owned(),
-        wave: "orders".to_owned(),
-        to: None,
-        action_required: true,
-    };
-    assert_eq!(*mails.sent.borrow(), [expected]);
+    {
+        let sent = mails.sent.borrow();
+        assert_eq!(sent[0].subject, "Tidegate: wave orders is completed");
+        assert!(sent[0].text.starts_with("Wave orders is completed"));
+        assert_eq!(
+            (sent[0].wave.as_str(), sent[0].to.as_ref()),
+            ("orders", None)
+        );
+        assert_eq!(
+            (sent[0].kind, sent[0].action_required),
+            ("wave_completed", false)
+        );
+    }
     assert!(matches!(
         status(&store),
         EffectStatus::Answered {
@@ -112,22 +121,8 @@ async fn news_go_to_all_who_subscribed() {
 }
 
 #[tokio::test]
-async fn a_text_that_is_too_long_is_cut_and_an_empty_one_filled() {
-    for (text, least, most) in [
-        ("ü".repeat(200_000), 100_000, 110_000),
-        (" ".to_owned(), 5, 20),
-    ] {
-        let store = store(news("news", &text)).await;
-        let mails = mails(Ok(()));
-        tell(&store, &mails, 60).await.expect("told");
-        let length = mails.sent.borrow()[0].text.len();
-        assert!((least..most).contains(&length), "{length}");
-    }
-}
-
-#[tokio::test]
 async fn refusals_are_answered_and_unknown_fates_left_open() {
-    let store_refused = store(news("news", "text")).await;
+    let store_refused = store(completed()).await;
     let refused = mails(Err(CallError::refused(RefusalKind::Denied, "not allowed")));
     tell(&store_refused, &refused, 60).await.expect("answered");
     let answered = status(&store_refused);
@@ -141,7 +136,7 @@ async fn refusals_are_answered_and_unknown_fates_left_open() {
 
     let throttled = CallError::refused(RefusalKind::Throttled, "slow down");
     for error in [CallError::Unknown("connection reset".to_owned()), throttled] {
-        let store = store(news("news", "text")).await;
+        let store = store(completed()).await;
         let error = tell(&store, &mails(Err(error)), 60)
             .await
             .expect_err("left open");
@@ -152,7 +147,7 @@ async fn refusals_are_answered_and_unknown_fates_left_open() {
 
 #[tokio::test]
 async fn nothing_is_begun_that_could_outlive_the_deadline() {
-    let store = store(news("news", "text")).await;
+    let store = store(completed()).await;
     let mails = mails(Ok(()));
     tell(&store, &mails, 10).await.expect_err("too late");
     assert!(mails.sent.borrow().is_empty());
@@ -168,4 +163,108 @@ async fn an_effect_of_another_function_is_a_permanent_error() {
         .await
         .expect_err("not ours");
     assert_eq!(error.name(), "Permanent");
+}
+
+fn window() -> Window {
+    Window {
+        opens: "2026-12-05T21:00:00Z".parse().expect("a time"),
+        closes: "2026-12-06T01:00:00Z".parse().expect("a time"),
+        time_zone: "Europe/Berlin".to_owned(),
+    }
+}
+
+/// All news there are, with this text wherever others write.
+fn every(text: &str) -> Vec<News> {
+    let server = ServerId::parse("s-0123456789abcdef0").expect("a server");
+    let hostname = text.to_owned();
+    let text = text.to_owned();
+    vec![
+        News::WaveStarted { servers: 12 },
+        News::WaveHeld {
+            reason: text.clone(),
+            commands: vec![
+                ("tidegate resume orders".to_owned(), "try again".to_owned()),
+                (
+                    "tidegate abort orders".to_owned(),
+                    "end the wave".to_owned(),
+                ),
+            ],
+            window: Some(window()),
+        },
+        News::WaveHeld {
+            reason: text.clone(),
+            commands: Vec::new(),
+            window: None,
+        },
+        News::ServerFailed {
+            hostname: hostname.clone(),
+            server: server.clone(),
+            purpose: "test".to_owned(),
+            reason: text.clone(),
+        },
+        News::ReplicationStalled {
+            hostname: hostname.clone(),
+            server: server.clone(),
+            error: text.clone(),
+            window: Some(window()),
+        },
+        News::ReplicationStalled {
+            hostname,
+            server,
+            error: text.clone(),
+            window: None,
+        },
+        News::GateAsksAgain {
+            gate: Gate::Cutover,
+            changes: vec![text.clone(); 60],
+        },
+        News::GateApprovedInPart {
+            gate: Gate::Cutover,
+            text,
+        },
+        News::WaveCompleted,
+        News::WaveAborted,
+    ]
+}
+
+async fn sent(told: News) -> Mail {
+    let store = store(news(told)).await;
+    let mails = mails(Ok(()));
+    tell(&store, &mails, 60).await.expect("told");
+    mails.sent.borrow()[0].clone()
+}
+
+#[tokio::test]
+async fn every_mail_reads_well() {
+    let mut all = String::new();
+    for news in every("db01 does not answer") {
+        let mail = sent(news).await;
+        all.push_str(&format!(
+            "Subject: {}\n[{}, action required: {}]\n\n{}\n----\n",
+            mail.subject, mail.kind, mail.action_required, mail.text
+        ));
+    }
+    insta::assert_snapshot!(all);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// Whatever a hostname or an error says: one printable line of subject, no line of the text
+    /// that it began itself, and no empty mail.
+    #[test]
+    fn what_others_write_begins_no_header_and_no_line(text in "(?s).{0,200}", forged: bool) {
+        let text = if forged { format!("x\r\nBcc: all@example.com\n\n{text}") } else { text };
+        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+        for news in every(&text) {
+            let action = news.action_required();
+            let mail = runtime.block_on(sent(news));
+            prop_assert!(mail.subject.len() < 100 && mail.subject.starts_with("Tidegate: wave orders"));
+            prop_assert!(mail.subject.chars().all(|c| c == ' ' || c.is_ascii_graphic()));
+            prop_assert!(!mail.text.trim().is_empty() && mail.text.len() < 200 * 1024);
+            prop_assert!(!mail.text.contains('\r'));
+            prop_assert!(mail.text.lines().all(|line| !line.starts_with("Bcc:")));
+            prop_assert_eq!(mail.action_required, action);
+        }
+    }
 }

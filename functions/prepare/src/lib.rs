@@ -55,6 +55,7 @@ pub async fn handle<E: Effects, O: Claims, D: Documents, L: LaunchConfigurations
         | Task::RetryReplication { .. }
         | Task::RunDocument { .. }
         | Task::OpenGate { .. }
+        | Task::CloseQuestion { .. }
         | Task::Finalize { .. }
         | Task::Notify { .. } => return Err(claimed.wrong_function("prepare")),
     };

@@ -56,6 +56,7 @@ pub async fn handle<E: Effects, S: SendsCommands, R: References, C: Clock>(
         | Task::ChangeLifeCycle { .. }
         | Task::RetryReplication { .. }
         | Task::OpenGate { .. }
+        | Task::CloseQuestion { .. }
         | Task::Finalize { .. }
         | Task::Notify { .. } => return Err(claimed.wrong_function("validate")),
     };

@@ -98,8 +98,24 @@ impl People {
             return;
         }
         for (gate, state) in &wave.gates {
-            if let GateState::Open(open) = state {
-                self.approve_all(cloud, wave, *gate, open).await;
+            match state {
+                GateState::Open(open) => self.approve_all(cloud, wave, *gate, open).await,
+                GateState::Approved {
+                    put_off, question, ..
+                } if !put_off.is_empty() && question.is_none() => {
+                    let waits = matches!(
+                        (gate, &wave.phase),
+                        (
+                            Gate::Cutover,
+                            Phase::AwaitingCutover | Phase::AwaitingFinalize
+                        ) | (Gate::Finalize, Phase::AwaitingFinalize)
+                    );
+                    if waits {
+                        let ask = Body::Ask { gate: *gate };
+                        self.send(cloud, &wave.id, operator(), ask).await;
+                    }
+                }
+                GateState::Approved { .. } | GateState::Lapsed { .. } => {}
             }
         }
         if wave.phase == Phase::Waiting && wave.plan.start == Start::Manual {
@@ -108,21 +124,11 @@ impl People {
     }
 
     async fn approve_all(&mut self, cloud: &Rc<Cloud>, wave: &Wave, gate: Gate, open: &OpenGate) {
-        let plan = match gate {
-            Gate::Cutover => &wave.plan.gates.cutover,
-            Gate::Finalize => &wave.plan.gates.finalize,
-        };
-        for approver in &plan.approvers {
-            let evidence = open.evidence.hash();
-            let body = Body::Decide {
-                gate,
-                verdict: Verdict::Approve,
-                evidence,
-                door: Door::Iam,
-                only: Part::default(),
-                reason: None,
-            };
-            self.send(cloud, &wave.id, person(approver), body).await;
+        for approver in &wave.gate_plan(gate).approvers {
+            let by = person(approver);
+            let door = by.door();
+            let body = approval(gate, open.evidence.hash(), door, Part::default());
+            self.send(cloud, &wave.id, by, body).await;
         }
     }
 
@@ -261,6 +267,16 @@ impl People {
                 }
             }
             9..=15 => self.again(cloud).await,
+            17 | 18 => self.waive(cloud, wave, servers).await,
+            19..=22 => {
+                let gate = if self.random.chance(0.7) {
+                    Gate::Cutover
+                } else {
+                    Gate::Finalize
+                };
+                self.send(cloud, id, operator(), Body::Ask { gate }).await;
+            }
+            23 => self.withdraw(cloud, wave).await,
             16 if self.random.chance(0.2) => {
                 let name = format!("{POISON}-{}", cloud.now().as_second());
                 let body = Body::Hold {
@@ -289,32 +305,113 @@ impl People {
     }
 
     async fn decide(&mut self, cloud: &Rc<Cloud>, wave: &Wave, gate: Gate, open: &OpenGate) {
-        let plan = match gate {
-            Gate::Cutover => &wave.plan.gates.cutover,
-            Gate::Finalize => &wave.plan.gates.finalize,
-        };
-        let Some(approver) = self.random.pick(&plan.approvers).cloned() else {
+        let plan = wave.gate_plan(gate);
+        let escalated = plan.escalate.iter().flat_map(|escalate| &escalate.to);
+        let who: Vec<&Approver> = plan.approvers.iter().chain(escalated).collect();
+        let Some(approver) = self.random.pick(&who) else {
             return;
         };
-        let mut by = person(&approver);
+        let mut by = person(approver);
         let mut evidence = open.evidence.hash();
-        let mut verdict = Verdict::Approve;
-        match self.random.between(1, 20) {
-            1 => verdict = Verdict::Reject,
+        let mut door = by.door();
+        let mut only = Part::default();
+        let mut reject = false;
+        match self.random.between(1, 24) {
+            1 => reject = true,
             2 => evidence = "0".repeat(64),
             3 => by = Approver::Mail("stranger@example.com".to_owned()),
             4..=7 => return,
+            8..=11 => only = self.part(open),
+            12 => door = Door::Mail,
+            13 | 14 => {
+                let body = Body::Withdraw {
+                    gate,
+                    evidence,
+                    door,
+                };
+                return self.send(cloud, &wave.id, by, body).await;
+            }
+            15 => {
+                // Two who disagree at the same moment, in either order.
+                let other = self.random.pick(&who).map(|who| person(who));
+                let approve = approval(gate, evidence.clone(), door, Part::default());
+                let disagree = rejection(gate, evidence, Door::Iam);
+                let mut both = vec![(by.clone(), approve), (other.unwrap_or(by), disagree)];
+                if self.random.chance(0.5) {
+                    both.reverse();
+                }
+                for (by, body) in both {
+                    self.send(cloud, &wave.id, by, body).await;
+                }
+                return;
+            }
             _ => {}
         }
-        let body = Body::Decide {
-            gate,
-            verdict,
-            evidence,
-            door: Door::Iam,
-            only: Part::default(),
-            reason: None,
+        let body = if reject {
+            rejection(gate, evidence, door)
+        } else {
+            approval(gate, evidence, door, only)
         };
         self.send(cloud, &wave.id, by, body).await;
+    }
+
+    /// Somebody takes back what may have been approved already.
+    async fn withdraw(&mut self, cloud: &Rc<Cloud>, wave: &Wave) {
+        for (gate, state) in &wave.gates {
+            let GateState::Approved {
+                evidence,
+                question: Some(open),
+                ..
+            } = state
+            else {
+                continue;
+            };
+            let Some(approval) = self.random.pick(&open.approvals).cloned() else {
+                continue;
+            };
+            let body = Body::Withdraw {
+                gate: *gate,
+                evidence: evidence.clone(),
+                door: approval.door,
+            };
+            self.send(cloud, &wave.id, approval.by, body).await;
+        }
+    }
+
+    /// Some of what a gate asks about: an application, or a server or two.
+    fn part(&mut self, open: &OpenGate) -> Part {
+        let mut part = Part::default();
+        let asked = &open.evidence.servers;
+        if self.random.chance(0.5) {
+            part.applications
+                .extend(self.random.pick(asked).map(|s| s.application.clone()));
+        } else {
+            for _ in 0..2 {
+                part.servers
+                    .extend(self.random.pick(asked).map(|s| s.server.clone()));
+            }
+        }
+        part
+    }
+
+    /// Let a server pass a check, the one that it fails as often as not.
+    async fn waive(&mut self, cloud: &Rc<Cloud>, wave: &Wave, servers: &[Server]) {
+        let failed: Vec<ServerId> = failed(servers);
+        let any: Vec<ServerId> = servers.iter().map(|s| s.id.clone()).collect();
+        let among = if failed.is_empty() { &any } else { &failed };
+        let Some(server) = self.random.pick(among).cloned() else {
+            return;
+        };
+        let body = Body::Waive {
+            servers: vec![server],
+            check: format!("Tidegate-Check{}", self.random.between(0, 2)),
+            reason: if self.random.chance(0.9) {
+                "known".to_owned()
+            } else {
+                String::new()
+            },
+        };
+        self.send(cloud, &wave.id, operator(), body).await;
     }
 
     /// A message comes a second time, or a person says the same again.
@@ -374,8 +471,31 @@ fn waits_for_another(cloud: &Cloud, problems: &[String]) -> bool {
     })
 }
 
-fn operator() -> Approver {
+/// Who applies plans and gives commands.
+pub(crate) fn operator() -> Approver {
     Approver::Iam("arn:aws:sts::111122223333:assumed-role/Operator/me".to_owned())
+}
+
+fn approval(gate: Gate, evidence: String, door: Door, only: Part) -> Body {
+    Body::Decide {
+        gate,
+        verdict: Verdict::Approve,
+        evidence,
+        door,
+        only,
+        reason: None,
+    }
+}
+
+fn rejection(gate: Gate, evidence: String, door: Door) -> Body {
+    Body::Decide {
+        gate,
+        verdict: Verdict::Reject,
+        evidence,
+        door,
+        only: Part::default(),
+        reason: Some("not tonight".to_owned()),
+    }
 }
 
 /// A person whom the plan's approver stands for.

@@ -9,14 +9,16 @@ use mgn_sim::{
     CallFault, CallFaultKind, Config, FailingStage, InitialState, LaunchFault, LaunchFaultKind,
     Machine, Quotas, ScheduledFault, ScheduledFaultKind,
 };
+use tidegate_domain::gate::{Door, Gate};
 use tidegate_domain::id::WaveId;
 use tidegate_domain::plan::{
-    Application, Approver, Document, GatePlan, Gates, OnFailure, Plan, Policy, Quiesce, Select,
-    Selector, Start, Window,
+    Application, Approver, Document, Escalation, GatePlan, Gates, OnExpiry, OnFailure, Plan,
+    Policy, Quiesce, Select, Selector, Start, Window,
 };
 
 use crate::cloud::{ACCOUNT, REGION};
 use crate::faults::Faults;
+use crate::people::operator;
 use crate::random::Random;
 
 /// When every world begins.
@@ -319,8 +321,8 @@ fn plan(random: &mut Random, number: u64, servers: u64) -> (Plan, Vec<Machine>) 
             }
         }),
         gates: Gates {
-            cutover: gate(random, 0.2),
-            finalize: gate(random, 0.5),
+            cutover: gate(random, 0.2, Gate::Cutover),
+            finalize: gate(random, 0.5, Gate::Finalize),
             soak: SignedDuration::from_secs(random_seconds(random, 0, 3_600)),
         },
         policy: policy(random),
@@ -350,7 +352,8 @@ fn document(name: &str) -> Document {
     }
 }
 
-fn gate(random: &mut Random, automatic: f64) -> GatePlan {
+/// A gate that its approvers can decide without whoever applies plans.
+fn gate(random: &mut Random, automatic: f64, of: Gate) -> GatePlan {
     let automatic = random.chance(automatic);
     let people = [
         Approver::Mail("ops@example.com".to_owned()),
@@ -363,8 +366,38 @@ fn gate(random: &mut Random, automatic: f64) -> GatePlan {
         return GatePlan::automatic();
     }
     let quorum = u32::try_from(random.between(1, most)).unwrap_or(1);
-    let expires = SignedDuration::from_secs(random_seconds(random, 600, 6 * 3_600));
-    GatePlan::asking(people.into_iter().take(count).collect(), quorum, expires)
+    let seconds = random_seconds(random, 600, 6 * 3_600);
+    let expires = SignedDuration::from_secs(seconds);
+    let mut gate = GatePlan::asking(people.into_iter().take(count).collect(), quorum, expires);
+    let also = Approver::Iam("arn:aws:iam::111122223333:user/ops".to_owned());
+    if random.chance(0.3) {
+        gate.people = vec![vec![
+            Approver::Mail("ops@example.com".to_owned()),
+            also.clone(),
+        ]];
+        gate.approvers.push(also);
+    }
+    if random.chance(0.2) {
+        gate.approvers.push(operator());
+        gate.self_approval = random.chance(0.5);
+    }
+    if random.chance(0.15) && count > 1 {
+        gate.quorum = 1;
+        gate.minimum = Door::Iam;
+    }
+    gate.on_expiry = match (of, random.between(1, 10)) {
+        (_, 1..=5) => OnExpiry::Hold,
+        (Gate::Finalize, 9 | 10) => OnExpiry::Proceed,
+        (Gate::Cutover | Gate::Finalize, _) => OnExpiry::Reject,
+    };
+    gate.remind = random
+        .chance(0.5)
+        .then(|| SignedDuration::from_secs(seconds / 2));
+    gate.escalate = random.chance(0.4).then(|| Escalation {
+        before: SignedDuration::from_secs(seconds / 4),
+        to: vec![Approver::Mail("lead@example.com".to_owned())],
+    });
+    gate
 }
 
 fn policy(random: &mut Random) -> Policy {

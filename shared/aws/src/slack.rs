@@ -20,8 +20,9 @@ use aws_smithy_types::byte_stream::ByteStream;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tidegate_domain::effect::RefusalKind;
+use tidegate_domain::wave::Posted;
 use tidegate_ports::error::{CallError, ReadError};
-use tidegate_ports::slack::{Answer, Posted, SlackClicks, SlackPosts, not_set_up};
+use tidegate_ports::slack::{Answer, SlackClicks, SlackPosts, not_set_up};
 use tidegate_slack::app::{App, Delivery, Secret};
 use tidegate_slack::message::Message;
 
@@ -267,6 +268,19 @@ impl SlackPosts for SlackClient {
                 accepted(&reply).map(|()| None)
             }
         }
+    }
+
+    async fn change(&self, posted: &Posted, message: &Message) -> Result<(), CallError> {
+        let app = self.configured().await?;
+        let Delivery::Bot { token, .. } = &app.delivery else {
+            let message = "a webhook's message cannot be changed";
+            return Err(CallError::refused(RefusalKind::Guard, message));
+        };
+        let body = json!({
+            "channel": posted.channel, "ts": posted.ts, "text": message.text,
+            "blocks": message.blocks,
+        });
+        self.api("chat.update", token, &body).await.map(|_| ())
     }
 }
 

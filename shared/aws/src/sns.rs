@@ -1,7 +1,8 @@
 //! Messages to people, over SNS: at least once, so the client retries.
 //!
-//! A subscription's filter policy picks by the attributes `wave`, `to` and `action`: a person's own
-//! messages carry their name in `to`, news for everybody carry none.
+//! A subscription's filter policy picks by the attributes `wave`, `kind`, `action_required` (`true`
+//! or `false`) and `to`: an approver's own messages carry their name there, news for everybody carry
+//! none.
 
 use aws_config::SdkConfig;
 use std::collections::HashMap;
@@ -37,14 +38,13 @@ impl SnsMails {
 
 impl Mails for SnsMails {
     async fn send(&self, mail: &Mail) -> Result<(), CallError> {
-        let action = if mail.action_required {
-            "required"
-        } else {
-            "none"
-        };
         let mut attributes = HashMap::from([
             ("wave".to_owned(), attribute(&mail.wave)),
-            ("action".to_owned(), attribute(action)),
+            ("kind".to_owned(), attribute(mail.kind)),
+            (
+                "action_required".to_owned(),
+                attribute(&mail.action_required.to_string()),
+            ),
         ]);
         if let Some(to) = &mail.to {
             attributes.insert("to".to_owned(), attribute(&to.to_string()));

@@ -8,6 +8,7 @@ mod turn;
 mod decisions;
 mod inbox;
 mod outcomes;
+mod questions;
 
 mod cleanup;
 mod follow;
@@ -183,6 +184,7 @@ pub fn decide(mut facts: Facts) -> Decision {
         turn.with_server(index, follow::follow);
     }
     advance(&mut turn);
+    questions::close(&mut turn);
     finish(turn)
 }
 
@@ -217,6 +219,7 @@ fn existing_or_begun(
         open: BTreeMap::new(),
         gates: BTreeMap::new(),
         rounds: BTreeMap::new(),
+        questions: Vec::new(),
         accepted_failures: 0,
         starved_since: None,
         audit: Default::default(),
@@ -390,5 +393,8 @@ fn hand_out(turn: &mut Turn) -> Vec<(EffectId, &'static str)> {
 }
 
 fn matters_under_hold(task: &Task) -> bool {
-    matches!(task, Task::Notify { .. } | Task::Release { .. })
+    matches!(
+        task,
+        Task::Notify { .. } | Task::Release { .. } | Task::CloseQuestion { .. }
+    )
 }

@@ -10,7 +10,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::gate::{Asking, Evidence, Gate};
 use crate::id::{CommandId, EffectId, JobId, NodeId, ServerId, WaveId};
+use crate::news::News;
 use crate::plan::{Approver, Channel, Document};
+use crate::wave::Posted;
 
 /// How long after a claim's deadline nobody else may take the effect over: whoever claimed it is
 /// dead by then, because its function's time-out is the deadline.
@@ -131,6 +133,15 @@ pub enum Task {
         #[serde(default)]
         asking: Asking,
     },
+    /// Change a message in Slack whose question is over.
+    CloseQuestion {
+        /// Which gate.
+        gate: Gate,
+        /// The message.
+        posted: Posted,
+        /// What became of the question, a sentence.
+        end: String,
+    },
     /// FinalizeCutover, server by server, if the server's last cutover is the job that was
     /// validated. At most 25.
     Finalize {
@@ -141,12 +152,8 @@ pub enum Task {
     },
     /// Tell people. At least once.
     Notify {
-        /// The subject, one line, at most 100 characters.
-        subject: String,
-        /// The text.
-        text: String,
-        /// Whether somebody must act on it.
-        action_required: bool,
+        /// Of what.
+        news: News,
     },
 }
 
@@ -174,6 +181,8 @@ pub enum Outcome {
     Servers(BTreeMap<ServerId, Refusal>),
     /// Claimed, except for these, which belong to the wave named.
     Claimed(BTreeMap<ServerId, WaveId>),
+    /// The approvers were asked, in Slack by a message that can be changed.
+    Posted(Posted),
     /// Preflight found these problems; none is good.
     Problems(Vec<String>),
     /// It was refused as a whole: nothing was done.
@@ -222,7 +231,7 @@ impl Task {
             }
             Self::ChangeLifeCycle { .. } | Self::RetryReplication { .. } => "lifecycle",
             Self::RunDocument { .. } => "validate",
-            Self::OpenGate { .. } => "gate",
+            Self::OpenGate { .. } | Self::CloseQuestion { .. } => "gate",
             Self::Finalize { .. } => "finalize",
             Self::Notify { .. } => "notify",
         }
@@ -242,6 +251,7 @@ impl Task {
             | Self::RetryReplication { .. }
             | Self::RunDocument { .. }
             | Self::OpenGate { .. }
+            | Self::CloseQuestion { .. }
             | Self::Finalize { .. }
             | Self::Notify { .. } => 0,
         }

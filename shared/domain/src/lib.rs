@@ -23,6 +23,7 @@ pub mod decide;
 pub mod audit;
 pub mod event;
 pub mod link;
+pub mod news;
 pub mod refused;
 pub mod view;
 pub mod words;

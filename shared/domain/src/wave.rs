@@ -50,6 +50,9 @@ pub struct Wave {
     pub gates: BTreeMap<Gate, GateState>,
     /// How often each gate was asked.
     pub rounds: BTreeMap<Gate, u32>,
+    /// Questions that stand in Slack in messages that can be changed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub questions: Vec<Question>,
     /// How many failures a person has accepted beyond the budget.
     pub accepted_failures: u32,
     /// Since when MGN has refused for quota, if it does.
@@ -58,6 +61,26 @@ pub struct Wave {
     pub audit: AuditHead,
     /// Turns since this driver's execution began, weighed by what they add to its history.
     pub history: u32,
+}
+
+/// A question that stands in Slack.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Question {
+    /// Which gate.
+    pub gate: Gate,
+    /// The hash of the evidence that it shows.
+    pub evidence: String,
+    /// Its message.
+    pub posted: Posted,
+}
+
+/// A message in Slack that can be changed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Posted {
+    /// The channel's ID.
+    pub channel: String,
+    /// The message's time, which is its ID in the channel.
+    pub ts: String,
 }
 
 /// An effect that is not closed.

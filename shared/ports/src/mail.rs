@@ -15,6 +15,8 @@ pub struct Mail {
     pub wave: String,
     /// To whom alone, as a message attribute; None for everybody who subscribed to news.
     pub to: Option<Approver>,
+    /// What it is about, as a message attribute: `wave_held`, `gate_opened`, …
+    pub kind: &'static str,
     /// Whether somebody must act, as a message attribute.
     pub action_required: bool,
 }

@@ -2,21 +2,12 @@
 
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
 use tidegate_domain::effect::RefusalKind;
+use tidegate_domain::wave::Posted;
 use tidegate_slack::app::App;
 use tidegate_slack::message::Message;
 
 use crate::error::{CallError, ReadError};
-
-/// A message that can be changed later.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Posted {
-    /// The channel's ID.
-    pub channel: String,
-    /// The message's time, which is its ID in the channel.
-    pub ts: String,
-}
 
 /// What becomes of a message in answer to a click.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,6 +22,9 @@ pub enum Answer {
 pub trait SlackPosts {
     /// Write a message. None if it cannot be changed later: a webhook's.
     async fn post(&self, message: &Message) -> Result<Option<Posted>, CallError>;
+
+    /// Put another message in its place.
+    async fn change(&self, posted: &Posted, message: &Message) -> Result<(), CallError>;
 }
 
 /// Takes clicks.
@@ -58,6 +52,10 @@ pub fn not_set_up() -> CallError {
 
 impl SlackPosts for NoSlack {
     async fn post(&self, _message: &Message) -> Result<Option<Posted>, CallError> {
+        Err(not_set_up())
+    }
+
+    async fn change(&self, _posted: &Posted, _message: &Message) -> Result<(), CallError> {
         Err(not_set_up())
     }
 }

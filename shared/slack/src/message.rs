@@ -9,9 +9,11 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Value, json};
 use tidegate_domain::gate::{Asking, Evidence, Gate, Verdict};
+use tidegate_domain::id::WaveId;
 use tidegate_domain::plan::Approver;
 use tidegate_domain::words::{self, one_line};
 
+use crate::app::is_id;
 use crate::click::{APPROVE, LOOK, REJECT};
 
 /// The longest text of a section that is written, in characters; Slack takes 3,000.
@@ -261,6 +263,18 @@ impl Question<'_> {
     }
 }
 
+/// The message in place of a question that is over; `end` says what became of it.
+#[must_use]
+pub fn ended(wave: &WaveId, gate: Gate, end: &str) -> Message {
+    let end = mentioned(&theirs(end, 2_000));
+    let text = format!("Wave {wave}, {gate} gate: {end}");
+    let line = cut(&text, LONGEST_SECTION);
+    Message {
+        text: cut(&text, 1_000),
+        blocks: vec![section(&line)],
+    }
+}
+
 /// Who said what, when.
 #[must_use]
 pub fn said(by: &Approver, verdict: Verdict, at: Timestamp) -> String {
@@ -284,6 +298,25 @@ fn person(approver: &Approver) -> String {
         Approver::Slack(user) => format!("<@{user}>"),
         Approver::Mail(_) | Approver::Iam(_) => theirs(&approver.to_string(), LONGEST_REASON),
     }
+}
+
+/// `slack:U…` as a mention of that user, which Slack shows by name.
+fn mentioned(text: &str) -> String {
+    let mut parts = text.split("slack:");
+    let mut shown = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let end = part
+            .find(|c: char| !c.is_ascii_alphanumeric())
+            .unwrap_or(part.len());
+        let (user, rest) = part.split_at(end);
+        if is_id(user, &['U', 'W']) {
+            shown.push_str(&format!("<@{user}>{rest}"));
+        } else {
+            shown.push_str("slack:");
+            shown.push_str(part);
+        }
+    }
+    shown
 }
 
 fn escaped(text: &str) -> String {
@@ -364,7 +397,7 @@ fn button(action: &str, label: &str, style: &str, value: &str, question: &str) -
 mod tests {
     use proptest::prelude::*;
     use tidegate_domain::gate::{LeftOut, ServerEvidence, Waived, Warning, WarningKind};
-    use tidegate_domain::id::{ApplicationName, InstanceId, JobId, ServerId, WaveId};
+    use tidegate_domain::id::{ApplicationName, InstanceId, JobId, ServerId};
 
     use super::*;
 
@@ -536,6 +569,19 @@ mod tests {
         );
         let blocks = Value::from(message.blocks).to_string();
         assert!(!blocks.contains(APPROVE) && !blocks.contains(REJECT) && blocks.contains(LOOK));
+    }
+
+    #[test]
+    fn a_question_that_is_over_says_how() {
+        let wave = WaveId::parse("orders").expect("a wave");
+        let end = "It was approved by slack:U024BE7LH, ops@example.com & slack:x <!here>.";
+        let message = ended(&wave, Gate::Finalize, end);
+        assert_eq!(
+            message.text,
+            "Wave orders, finalize gate: It was approved by <@U024BE7LH>, ops@example.com &amp; \
+             slack:x &lt;!here&gt;."
+        );
+        assert_within_limits(&ended(&wave, Gate::Cutover, &"&".repeat(10_000)));
     }
 
     proptest! {

@@ -142,6 +142,7 @@ fn checked(text: &str, now: jiff::Timestamp) -> Result<Plan, Refused> {
             status: Status::Unprocessable,
             message,
             problems: errors.0,
+            wave_page: None,
         }
     })?;
     let stored = serde_json::to_vec(&plan).map_or(usize::MAX, |json| json.len());

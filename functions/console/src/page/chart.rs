@@ -10,6 +10,9 @@ pub(crate) const WIDTH: u64 = 1_000;
 /// The most stretches and the most marks that a drawing of time has.
 const MOST: usize = 60;
 
+/// Phases in which the wave waits for people or for time; in the others it works.
+const WAITS: [&str; 4] = ["Waiting", "AwaitingCutover", "Soaking", "AwaitingFinalize"];
+
 /// A stretch of a bar.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Stretch {
@@ -92,15 +95,19 @@ pub(crate) fn spans(records: &[AuditRecord], now: Timestamp) -> Vec<Span> {
     entered
         .iter()
         .zip(ends)
-        .enumerate()
-        .map(|(number, ((name, from), to))| Span {
+        .map(|((name, from), to)| Span {
             name: name.clone(),
             from: *from,
             to,
             stretch: Stretch {
                 x: place(*from),
-                width: place(to).saturating_sub(place(*from)),
-                class: if number % 2 == 0 { "odd" } else { "even" },
+                // A gap parts it from the next.
+                width: place(to).saturating_sub(place(*from)).saturating_sub(3),
+                class: if WAITS.contains(&name.as_str()) {
+                    "wait"
+                } else {
+                    "work"
+                },
             },
         })
         .collect()
@@ -153,7 +160,7 @@ mod tests {
             .iter()
             .map(|s| (s.name.as_str(), s.stretch.x, s.stretch.width))
             .collect();
-        assert_eq!(places, [("Waiting", 0, 500), ("Testing", 500, 500)]);
+        assert_eq!(places, [("Waiting", 0, 497), ("Testing", 500, 497)]);
         assert!(super::spans(&[], at(200)).is_empty());
         assert_eq!(super::spans(&records[..1], at(0))[0].stretch.width, 0);
     }

@@ -48,6 +48,7 @@ struct Page<'a> {
     by: String,
     asked_before: Option<String>,
     held: Option<String>,
+    may_not_approve: Option<String>,
     warnings: Vec<(&'static str, String)>,
     changed: Vec<String>,
     facts: Vec<(&'static str, String)>,
@@ -112,7 +113,7 @@ impl Question<'_> {
             .window
             .as_ref()
             .map(|window| window.time_zone.as_str());
-        let chosen: Vec<_> = evidence
+        let mut chosen: Vec<_> = evidence
             .servers
             .iter()
             .filter(|server| {
@@ -122,6 +123,8 @@ impl Question<'_> {
                     .is_none_or(|name| *name == server.application)
             })
             .collect();
+        let place = |name| counts.iter().position(|(a, _)| *a == name);
+        chosen.sort_by_cached_key(|s| (place(&s.application), &s.hostname));
         let address = |filter: &Filter| filter.address("decide", "token");
         let sheet = Sheet::of(filter.page, chosen.len(), MOST_SERVERS, |page| {
             address(&Filter {
@@ -147,6 +150,10 @@ impl Question<'_> {
                 .hold
                 .as_ref()
                 .map(|hold| one_line(&hold.reason.sentence(), LONGEST_TEXT)),
+            may_not_approve: wave
+                .may_approve(link.gate, &link.approver)
+                .err()
+                .map(|why| one_line(&why, LONGEST_TEXT)),
             warnings: warnings(&evidence.warnings),
             changed: evidence
                 .changed

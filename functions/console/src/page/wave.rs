@@ -120,6 +120,11 @@ const RAIL: [&str; 9] = [
     "Completed",
 ];
 
+/// The phase for people.
+fn label(phase: &Phase) -> &'static str {
+    place(phase).map_or(phase.name(), |place| RAIL[place])
+}
+
 fn steps(phase: &Phase) -> Vec<Step> {
     let now = place(phase);
     let mut steps: Vec<_> = RAIL
@@ -167,7 +172,7 @@ impl Glance<'_> {
             |stage| view.stages.contains_key(stage),
         );
         let address = |filter: &Filter| filter.address("wave", "view");
-        let shown: Vec<_> = servers
+        let mut shown: Vec<_> = servers
             .iter()
             .zip(&view.servers)
             .filter(|(_, row)| {
@@ -178,6 +183,7 @@ impl Glance<'_> {
                     && filter.stage.as_ref().is_none_or(|s| *s == row.stage)
             })
             .collect();
+        shown.sort_by_key(|(_, row)| (&row.application, &row.hostname));
         let sheet = Sheet::of(filter.page, shown.len(), MOST_SERVERS, |page| {
             address(&Filter {
                 page,
@@ -201,13 +207,16 @@ impl Glance<'_> {
             frame: Frame {
                 place: Some("wave"),
                 refresh: (!ended && !filter.still).then_some(REFRESH),
-                ..Frame::new(format!("{}: {}", wave.id, wave.phase.name()))
+                ..Frame::new(format!("{}: {}", wave.id, label(&wave.phase)))
             },
             wave: wave.id.as_str(),
-            phase: wave.phase.name(),
+            phase: label(&wave.phase),
             since: words::time(wave.phase_since, zone),
             ended,
-            waiting_for: one_line(&view.summary.waiting_for, LONGEST_TEXT),
+            waiting_for: match wave.hold {
+                Some(_) => "a person".to_owned(),
+                None => one_line(&view.summary.waiting_for, LONGEST_TEXT),
+            },
             servers_in_all: words::count(servers.len(), "server"),
             hold: hold(&view, zone),
             steps: steps(&wave.phase),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use console::{
-    Authorizer, HttpContext, IamCaller, Ports, Request, RequestContext, Response, SlackDoor,
+    Authorizer, Books, HttpContext, IamCaller, Ports, Request, RequestContext, Response, SlackDoor,
 };
 use hmac::{Hmac, KeyInit, Mac};
 use jiff::{SignedDuration, Timestamp};
@@ -27,6 +27,7 @@ use tidegate_ports::slack::{Answer, SlackClicks};
 use tidegate_ports::turns::Turns;
 use tidegate_slack::app::App;
 use tidegate_world::contract::fixtures::{Draft, servers, wave_id};
+use tidegate_world::fakes::MemoryArchive;
 use tidegate_world::memory::MemoryStore;
 
 /// An approver of the fixture's gates.
@@ -35,6 +36,10 @@ pub(crate) const OPERATOR: &str = "arn:aws:iam::111122223333:role/Ops-of-the-day
 pub(crate) const STRANGER: &str = "arn:aws:sts::111122223333:assumed-role/Readers/somebody";
 /// The approver who has a link.
 pub(crate) const MAIL: &str = "ops@example.com";
+/// Where requests come from.
+pub(crate) const ADDRESS: &str = "192.0.2.7";
+/// The key that signs audit records.
+pub(crate) const AUDIT_KEY: FakeSigner = FakeSigner(b"the audit's key");
 /// A message ID.
 pub(crate) const UUID: &str = "3f1e9d0a-7a52-4c1b-9a37-0d2f6f5a1c11";
 
@@ -125,6 +130,7 @@ pub(crate) struct Console {
     pub(crate) signer: FakeSigner,
     pub(crate) clock: FakeClock,
     pub(crate) slack: FakeSlack,
+    pub(crate) archive: MemoryArchive,
 }
 
 pub(crate) fn time(text: &str) -> Timestamp {
@@ -173,6 +179,7 @@ impl Console {
             signer: FakeSigner(b"a key"),
             clock: FakeClock(Cell::new(time("2026-12-01T12:00:00Z"))),
             slack: FakeSlack::default(),
+            archive: MemoryArchive::default(),
         }
     }
 
@@ -196,6 +203,7 @@ impl Console {
         if new {
             draft.servers = servers(name, 2);
             draft.wave.phase = Phase::AwaitingCutover;
+            draft.wave.applied_by = Approver::Iam(STRANGER.to_owned());
             let evidence = Evidence {
                 wave: id,
                 ..evidence()
@@ -237,7 +245,12 @@ impl Console {
             clicks: &self.slack,
             console_url: "https://console.example.com",
         };
-        console::handle(request, &ports, &slack, SignedDuration::from_secs(180)).await
+        let books = Books {
+            records: store,
+            archive: &self.archive,
+            key: &AUDIT_KEY,
+        };
+        console::handle(request, &ports, &slack, &books, SignedDuration::from_secs(180)).await
     }
 
     /// Everything that was ever appended to an inbox.
@@ -285,6 +298,7 @@ impl Console {
 pub(crate) fn request(method: &str, path: &str) -> Request {
     let http = HttpContext {
         method: method.to_owned(),
+        source_ip: ADDRESS.to_owned(),
     };
     Request {
         raw_path: path.to_owned(),

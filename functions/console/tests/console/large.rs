@@ -16,7 +16,7 @@ use tidegate_ports::observations::Observations;
 use tidegate_ports::turns::Turns;
 use tidegate_world::contract::fixtures::{Draft, round, seen, servers, wave_id};
 
-use crate::fixture::{Console, MAIL, time};
+use crate::fixture::{Console, MAIL, STRANGER, time};
 
 /// The servers of an application.
 const TOGETHER: usize = 10;
@@ -77,6 +77,7 @@ impl Console {
             })
             .collect();
         draft.wave.phase = Phase::AwaitingCutover;
+        draft.wave.applied_by = Approver::Iam(STRANGER.to_owned());
         let asked = draft.servers.iter().enumerate();
         let evidence = Evidence {
             servers: asked

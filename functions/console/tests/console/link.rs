@@ -156,6 +156,47 @@ async fn an_expired_link_is_refused() {
 }
 
 #[tokio::test]
+async fn truncated_and_swapped_links_are_refused() {
+    let console = Console::with_open_gate().await;
+    let token = console.token(&console.link());
+    for length in 0..token.len() {
+        let response = console.send(open(&token[..length])).await;
+        assert!(matches!(response.status_code, 400 | 403), "{length}");
+        let form = decide(&token[..length], &console.nonce(&token), "approve");
+        assert!(matches!(console.send(form).await.status_code, 400 | 403));
+    }
+    let (_, code) = token.split_once('.').expect("a code");
+    let others = [
+        Link {
+            wave: tidegate_world::contract::fixtures::wave_id("billing"),
+            ..console.link()
+        },
+        Link {
+            gate: Gate::Finalize,
+            ..console.link()
+        },
+        Link {
+            evidence: "ab".repeat(32),
+            ..console.link()
+        },
+        Link {
+            expires: time("2027-12-05T20:00:00Z"),
+            ..console.link()
+        },
+    ];
+    for other in others {
+        let genuine = console.token(&other);
+        let (payload, _) = genuine.split_once('.').expect("a payload");
+        let swapped = refused(&console, &format!("{payload}.{code}")).await;
+        assert!(swapped.starts_with("403 Not allowed: This link was not made by Tidegate"));
+        // And with a form's code that is another link's.
+        let form = decide(&genuine, &console.nonce(&token), "approve");
+        assert!((400..500).contains(&console.send(form).await.status_code));
+    }
+    assert!(console.messages().is_empty());
+}
+
+#[tokio::test]
 async fn a_link_of_a_wave_that_is_gone_is_refused() {
     let console = Console::with_open_gate().await;
     let wave = tidegate_world::contract::fixtures::wave_id("billing");
@@ -310,12 +351,9 @@ async fn a_part_and_a_reason_are_recorded() {
         form.body = Some(STANDARD.encode(body));
         form
     };
-    for unknown in ["only=billing", "only=%3Cb%3E", "only="] {
-        assert_eq!(
-            console.send(with(unknown)).await.status_code,
-            400,
-            "{unknown}"
-        );
+    for (unknown, status) in [("only=billing", 409), ("only=%3Cb%3E", 400), ("only=", 400)] {
+        let response = console.send(with(unknown)).await;
+        assert_eq!(response.status_code, status, "{unknown}");
     }
     assert!(console.messages().is_empty());
     let response = console
@@ -466,4 +504,48 @@ async fn pages_say_nothing_to_anybody_else() {
         405
     );
     assert_eq!(console.send(request("HEAD", "/")).await.status_code, 200);
+}
+
+#[tokio::test]
+async fn who_applied_the_plan_can_only_reject() {
+    let console = Console::with_open_gate().await;
+    console
+        .save("orders", |wave| {
+            wave.applied_by = Approver::Mail(MAIL.to_uppercase());
+        })
+        .await;
+    let token = console.token(&console.link());
+    let page = console.send(open(&token)).await.body;
+    assert!(page.contains("You can only reject.") && !page.contains("value=\"approve\""));
+    let nonce = console.nonce(&token);
+    let approved = console.send(decide(&token, &nonce, "approve")).await;
+    assert!(notice(&approved).starts_with("403 Not allowed: ops@example.com applied this wave"));
+    assert!(console.messages().is_empty());
+    let rejected = console.send(decide(&token, &nonce, "reject")).await;
+    assert_eq!(rejected.status_code, 200);
+}
+
+#[tokio::test]
+async fn nothing_but_a_form_decides() {
+    let console = Console::with_open_gate().await;
+    let token = console.token(&console.link());
+    let before = console.store.inspect(Clone::clone);
+    for method in [
+        "GET", "HEAD", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE", "post", "",
+    ] {
+        let mut request = decide(&token, &console.nonce(&token), "approve");
+        request.request_context.http.method = method.to_owned();
+        request.raw_query_string = format!("token={token}&verdict=approve");
+        let response = console.send(request).await;
+        let looked = matches!(method, "GET" | "HEAD");
+        assert_eq!(
+            response.status_code,
+            if looked { 200 } else { 405 },
+            "{method}"
+        );
+    }
+    assert!(console.messages().is_empty());
+    assert_eq!(console.driver("orders").await.wakes, 0);
+    let after = console.store.inspect(Clone::clone);
+    assert_eq!(before.inbox.len(), after.inbox.len());
 }

@@ -5,6 +5,7 @@ mod large;
 
 mod api;
 mod apply;
+mod audit;
 mod hostile;
 mod link;
 mod samples;

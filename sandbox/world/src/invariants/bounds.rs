@@ -50,15 +50,10 @@ pub(super) fn saved(cloud: &Cloud, turn: &Turn<'_>) {
             }
             Task::RunDocument { nodes, .. } => (nodes.len(), 50),
             Task::Finalize { servers, .. } => (servers.len(), 25),
-            Task::OpenGate { .. } | Task::Notify { .. } => (1, 1),
+            Task::OpenGate { .. } | Task::CloseQuestion { .. } | Task::Notify { .. } => (1, 1),
         };
         if size == 0 || size > most {
             over(format!("{} has {size} servers", effect.id));
-        }
-        if let Task::Notify { subject, .. } = &effect.task
-            && (subject.chars().count() > 100 || subject.chars().any(char::is_control))
-        {
-            over(format!("the subject {subject:?}"));
         }
     }
     for server in turn.servers {

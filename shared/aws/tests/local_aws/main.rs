@@ -1,5 +1,6 @@
 //! The adapters over the local AWS: a MiniStack that this binary starts.
 
+mod archive;
 mod contract;
 mod items;
 mod services;

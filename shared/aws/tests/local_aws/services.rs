@@ -111,6 +111,7 @@ async fn a_message_is_taken_by_its_topic() {
         text: "ä\nb".to_owned(),
         wave: "orders".to_owned(),
         to: Some(Approver::Mail("ops@example.com".to_owned())),
+        kind: "gate_opened",
         action_required: true,
     };
     let mails = SnsMails::new(&config(), &topic);

@@ -4,6 +4,7 @@
 use super::turn::Turn;
 use crate::audit::About;
 use crate::effect::LifeCycleTarget;
+use crate::news::News;
 use crate::server::{
     CallStep, End, JobStep, Purpose, Run, RunStep, Server, Stage, TestInstance, Then,
 };
@@ -103,16 +104,12 @@ pub(super) fn give_up(turn: &mut Turn, server: &mut Server, purpose: Purpose, re
         format!("{} failed: {reason}.", server.hostname),
     );
     turn.about(About::server(&server.id));
-    turn.tell(
-        format!("[{}] Server {} failed", turn.wave.id, server.hostname),
-        format!(
-            "{} ({}) failed in its {}: {reason}.\n",
-            server.hostname,
-            server.id,
-            purpose.name()
-        ),
-        false,
-    );
+    turn.tell(News::ServerFailed {
+        hostname: server.hostname.clone(),
+        server: server.id.clone(),
+        purpose: purpose.name().to_owned(),
+        reason: reason.to_owned(),
+    });
     let end = match turn.wave.plan.policy.on_failure {
         OnFailure::Skip if !server.critical => End::Skipped {
             reason: format!("failed: {reason}"),

@@ -7,6 +7,7 @@ use super::cleanup::{clean_up, give_up, go_on, launch_failed};
 use super::turn::{Turn, later};
 use crate::audit::About;
 use crate::effect::LifeCycleTarget;
+use crate::news::News;
 use crate::observation::{
     Answer, CommandStatus, LaunchStatus, LifeCycle, ReplicationState, ServerSeen, StatusChecks,
 };
@@ -399,6 +400,7 @@ fn validating(
                     &waiver.by,
                     &document.document,
                 );
+                turn.about(About::server(&server.id));
                 tried(server, &document, &run, true);
                 validate_next(turn, server, purpose, launch, check + 1);
             } else if run.tries < turn.wave.plan.policy.attempts {
@@ -712,9 +714,14 @@ fn stall(turn: &mut Turn, server: &mut Server) {
                 .clone()
                 .unwrap_or_else(|| "no reason given".into());
             let text = format!("Replication of {} stalls: {error}.", server.hostname);
-            turn.note("ReplicationStalled", text.clone());
+            turn.note("ReplicationStalled", text);
             turn.about(About::server(&server.id));
-            turn.tell(format!("[{}] Replication stalls", turn.wave.id), text, true);
+            turn.tell(News::ReplicationStalled {
+                hostname: server.hostname.clone(),
+                server: server.id.clone(),
+                error,
+                window: turn.window_ahead(),
+            });
             server.stall = Some(Stall {
                 since: turn.now,
                 retries: 0,

@@ -7,10 +7,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::evidence;
 use super::turn::{Turn, later, servers};
+use crate::audit::About;
 use crate::effect::Task;
 use crate::gate::{Approval, Asking, Evidence, Gate, GateState, OpenGate};
 use crate::hold::HoldReason;
 use crate::id::{JobId, ServerId};
+use crate::news::News;
 use crate::plan::{Approver, GatePlan, OnExpiry};
 use crate::server::{Server, Stage};
 use crate::wave::Phase;
@@ -97,16 +99,11 @@ fn lapse(turn: &mut Turn, gate: Gate, plan: &GatePlan, changes: Vec<String>) {
         "EvidenceChanged",
         format!("The {gate} gate is asked again: {}.", list(&changes)),
     );
-    let mut text = format!("What was asked at the {gate} gate is no longer so:\n\n");
-    for change in &changes {
-        text.push_str(&format!("  {change}\n"));
-    }
-    text.push_str(
-        "\nApprovals that were given do not count any more, and their links are worthless. The \
-         gate asks again.\n",
-    );
-    let subject = format!("[{}] The {gate} gate is asked again", turn.wave.id);
-    let told = turn.tell(subject, text, false);
+    turn.about(About::gate(gate));
+    let told = turn.tell(News::GateAsksAgain {
+        gate,
+        changes: changes.clone(),
+    });
     turn.wave.gates.insert(
         gate,
         GateState::Lapsed {
@@ -182,6 +179,7 @@ fn expire(turn: &mut Turn, gate: Gate, plan: &GatePlan, open: OpenGate) -> bool 
                 "GateRejected",
                 format!("The {gate} gate expired; by its plan that rejects it."),
             );
+            turn.about(About::gate(gate));
             turn.wave.gates.remove(&gate);
             turn.hold(HoldReason::Rejected {
                 gate: gate.to_string(),
@@ -193,6 +191,7 @@ fn expire(turn: &mut Turn, gate: Gate, plan: &GatePlan, open: OpenGate) -> bool 
                 "GateExpired",
                 format!("The {gate} gate expired; by its plan the wave proceeds."),
             );
+            turn.about(About::gate(gate));
             let open = OpenGate {
                 approvals: Vec::new(),
                 ..open
@@ -259,6 +258,7 @@ fn remind(turn: &mut Turn, gate: Gate, plan: &GatePlan, mut open: OpenGate) {
             "tidegate",
             &effect,
         );
+        turn.about(About::gate(gate));
     }
     turn.wave.gates.insert(gate, GateState::Open(open));
 }
@@ -300,6 +300,7 @@ fn ask(turn: &mut Turn, gate: Gate, plan: &GatePlan, changed: Vec<String>) -> bo
         "tidegate",
         &effect,
     );
+    turn.about(About::gate(gate));
     turn.look_again(expires);
     turn.wave.gates.insert(gate, GateState::Open(open));
     false
@@ -335,14 +336,9 @@ fn approve(turn: &mut Turn, gate: Gate, open: OpenGate, approved: &BTreeSet<Serv
         )
     };
     turn.note_by("GateApproved", text.clone(), who, &evidence);
+    turn.about(About::gate(gate));
     if !put_off.is_empty() {
-        let subject = format!("[{}] The {gate} gate is approved in part", turn.wave.id);
-        let text = format!(
-            "{text} They go on replicating, and the gate asks for them again when somebody says \
-             so:\n\n  tidegate ask {} {gate}\n",
-            turn.wave.id
-        );
-        turn.tell(subject, text, false);
+        turn.tell(News::GateApprovedInPart { gate, text });
     }
     // A finalize is acted on at once.
     let question = (gate == Gate::Cutover && !by.is_empty()).then(|| Box::new(open));

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use super::cleanup::give_up;
 use super::turn::Turn;
-use super::{follow, launches, wants};
+use super::{follow, launches, questions, wants};
 use crate::audit::About;
 use crate::effect::{
     Effect, EffectStatus, IRREVERSIBLE_WITHIN, LifeCycleTarget, Outcome, Refusal, RefusalKind, Task,
@@ -82,7 +82,10 @@ fn close(turn: &mut Turn, effect: &Effect, outcome: Outcome) {
                 life_cycle(turn, &effect.id, id, *to, refusals.get(id));
             }
         }
-        (Task::RetryReplication { .. } | Task::Notify { .. }, _) => {}
+        (
+            Task::RetryReplication { .. } | Task::Notify { .. } | Task::CloseQuestion { .. },
+            _,
+        ) => {}
         (Task::RunDocument { .. }, outcome) => command(turn, effect, outcome),
         (
             Task::OpenGate {
@@ -94,6 +97,9 @@ fn close(turn: &mut Turn, effect: &Effect, outcome: Outcome) {
         ) => {
             turn.wave.gates.remove(gate);
             hold_for(turn, &effect.task, &refusal);
+        }
+        (Task::OpenGate { gate, evidence, .. }, Outcome::Posted(posted)) => {
+            questions::asked(turn, *gate, evidence.hash(), posted);
         }
         (Task::OpenGate { .. }, _) => {}
         (Task::Finalize { servers, .. }, outcome) => {
@@ -123,6 +129,7 @@ fn refusals(servers: &[ServerId], outcome: Outcome) -> BTreeMap<ServerId, Refusa
         | Outcome::Job(_)
         | Outcome::Command(_)
         | Outcome::Claimed(_)
+        | Outcome::Posted(_)
         | Outcome::Problems(_) => BTreeMap::new(),
     }
 }
@@ -184,7 +191,8 @@ fn preflight(turn: &mut Turn, effect: &Effect, servers: &[ServerId], outcome: Ou
         | Outcome::Job(_)
         | Outcome::Command(_)
         | Outcome::Servers(_)
-        | Outcome::Claimed(_) => {
+        | Outcome::Claimed(_)
+        | Outcome::Posted(_) => {
             *looked_at += u32::try_from(servers.len()).unwrap_or(u32::MAX);
         }
     }
@@ -299,6 +307,7 @@ fn job(turn: &mut Turn, effect: &Effect, outcome: Outcome) {
         | Outcome::Command(_)
         | Outcome::Servers(_)
         | Outcome::Claimed(_)
+        | Outcome::Posted(_)
         | Outcome::Problems(_) => launches::release(turn, &effect.id),
     }
     turn.look_again_soon();
@@ -444,6 +453,7 @@ fn command(turn: &mut Turn, effect: &Effect, outcome: Outcome) {
                 | Outcome::Job(_)
                 | Outcome::Servers(_)
                 | Outcome::Claimed(_)
+                | Outcome::Posted(_)
                 | Outcome::Problems(_) => {}
             }
         });
@@ -569,7 +579,10 @@ fn can_be_cancelled(task: &Task) -> bool {
         | Task::OpenGate { .. }
         | Task::Finalize { .. }
         | Task::Preflight { .. } => true,
-        Task::Claim { .. } | Task::Release { .. } | Task::Notify { .. } => false,
+        Task::Claim { .. }
+        | Task::Release { .. }
+        | Task::Notify { .. }
+        | Task::CloseQuestion { .. } => false,
     }
 }
 
@@ -697,6 +710,7 @@ impl Task {
             Self::RetryReplication { .. } => "Retrying replication",
             Self::RunDocument { .. } => "Running a document",
             Self::OpenGate { .. } => "Asking the approvers",
+            Self::CloseQuestion { .. } => "Changing a message in Slack",
             Self::Finalize { .. } => "Finalizing",
             Self::Notify { .. } => "Telling people",
         }

@@ -5,9 +5,10 @@ use super::turn::{Turn, later};
 use super::wants::failed;
 use super::{cleanup, gates, selection, window};
 use crate::effect::Task;
-use crate::gate::Gate;
+use crate::gate::{Gate, GateState};
 use crate::hold::HoldReason;
 use crate::id::{ApplicationName, ServerId};
+use crate::news::News;
 use crate::observation::{Answer, StatusChecks, WaveSeen};
 use crate::plan::Start;
 use crate::server::{Purpose, Server, Stage, TestInstance};
@@ -88,8 +89,9 @@ fn waiting(turn: &mut Turn) {
                     effect: None,
                     not_before: turn.now,
                 });
-                let text = format!("Now tested: {}.", super::turn::servers(turn.servers.len()));
-                turn.tell(format!("[{}] Wave started", turn.wave.id), text, false);
+                turn.tell(News::WaveStarted {
+                    servers: u32::try_from(turn.servers.len()).unwrap_or(u32::MAX),
+                });
             } else {
                 turn.look_again_soon();
             }
@@ -369,6 +371,13 @@ fn cutting_over(turn: &mut Turn) {
         let until = turn.after(turn.wave.plan.gates.soak);
         return turn.enter(Phase::Soaking { until });
     }
+    if !matches!(
+        turn.wave.gates.get(&Gate::Cutover),
+        Some(GateState::Approved { .. })
+    ) {
+        // Nothing is begun that is not approved; whoever has to approve is asked.
+        return turn.enter(Phase::AwaitingCutover);
+    }
     // Test instances that are being terminated are waited for.
     let terminating = waiting.iter().any(|s| {
         matches!(
@@ -487,11 +496,7 @@ fn finalizing(turn: &mut Turn) {
     }
     if turn.servers.iter().all(Server::at_rest) && released(turn) {
         turn.enter(Phase::Completed);
-        let text = format!(
-            "Every server is finalized or was left out.\n\nThe timeline: tidegate timeline {}\n",
-            turn.wave.id
-        );
-        turn.tell(format!("[{}] Wave completed", turn.wave.id), text, false);
+        turn.tell(News::WaveCompleted);
     }
 }
 
@@ -502,8 +507,7 @@ fn aborting(turn: &mut Turn) {
     let at_rest = turn.servers.iter().all(|s| s.at_rest() && !failed(s));
     if at_rest && released(turn) {
         turn.enter(Phase::Aborted);
-        let text = "The wave was aborted; what it had started is cleaned up.".to_owned();
-        turn.tell(format!("[{}] Wave aborted", turn.wave.id), text, false);
+        turn.tell(News::WaveAborted);
     }
 }
 
@@ -523,7 +527,12 @@ fn released(turn: &mut Turn) -> bool {
             .stored
             .get(id)
             .or_else(|| turn.new.iter().find(|e| e.id == *id));
-        stored.is_some_and(|e| !matches!(e.task, Task::Notify { .. } | Task::Release { .. }))
+        stored.is_some_and(|e| {
+            !matches!(
+                e.task,
+                Task::Notify { .. } | Task::Release { .. } | Task::CloseQuestion { .. }
+            )
+        })
     });
     if asked || under_way {
         return false;

@@ -13,8 +13,9 @@ use crate::audit::{About, Entry};
 use crate::effect::{Effect, EffectStatus, Task};
 use crate::hold::{Hold, HoldId, HoldReason};
 use crate::id::{EffectId, MessageId, ServerId, WaveId};
+use crate::news::News;
 use crate::observation::{AccountJobs, ServerSeen, WaveSeen};
-use crate::plan::Application;
+use crate::plan::{Application, Window};
 use crate::server::Server;
 use crate::slots::Slots;
 use crate::wave::{OpenEffect, Phase, Wave};
@@ -163,7 +164,7 @@ impl Turn {
     /// Want something done. None if the turn or the wave has its fill: want it again next turn.
     pub(super) fn plan(&mut self, task: Task) -> Option<EffectId> {
         let room = match task {
-            Task::Notify { .. } => self.new.len() < MOST_NEW && self.wave.open.len() < MOST_OPEN,
+            Task::Notify { .. } | Task::CloseQuestion { .. } => self.new.len() < MOST_NEW && self.wave.open.len() < MOST_OPEN,
             _ => self.can_plan(),
         };
         if !room {
@@ -191,17 +192,8 @@ impl Turn {
 
     /// Tell people. Said at least once, and dropped if too much else is to be said. Gives the
     /// effect that tells them.
-    pub(super) fn tell(
-        &mut self,
-        subject: impl Into<String>,
-        text: impl Into<String>,
-        act: bool,
-    ) -> Option<EffectId> {
-        self.plan(Task::Notify {
-            subject: subject.into().chars().take(100).collect(),
-            text: text.into(),
-            action_required: act,
-        })
+    pub(super) fn tell(&mut self, news: News) -> Option<EffectId> {
+        self.plan(Task::Notify { news })
     }
 
     /// Start nothing new until a person has seen to it. The first hold stays.
@@ -221,15 +213,21 @@ impl Turn {
             since: self.now,
             reason,
         });
-        let mut text = format!("{sentence}\n\nWhat goes on from here:\n");
-        for (command, what) in commands {
-            text.push_str(&format!("  {command}   ({what})\n"));
-        }
-        self.tell(
-            format!("[{}] Wave held: a person is needed", self.wave.id),
-            text,
-            true,
-        );
+        let window = self.window_ahead();
+        self.tell(News::WaveHeld {
+            reason: sentence,
+            commands: commands
+                .into_iter()
+                .map(|(command, what)| (command, what.to_owned()))
+                .collect(),
+            window,
+        });
+    }
+
+    /// The wave's window, if it has one that is not over.
+    pub(super) fn window_ahead(&self) -> Option<Window> {
+        let window = self.wave.plan.window.as_ref();
+        window.filter(|window| window.closes > self.now).cloned()
     }
 
     /// Enter a phase.

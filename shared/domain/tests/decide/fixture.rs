@@ -367,6 +367,7 @@ impl Hand {
             Task::Release { .. }
             | Task::RetryReplication { .. }
             | Task::OpenGate { .. }
+            | Task::CloseQuestion { .. }
             | Task::Notify { .. } => Outcome::Done,
         }
     }

@@ -53,7 +53,7 @@ pub(super) fn replication(
     let far = limit.saturating_mul(10);
     let groups = [
         ("none".to_owned(), "done"),
-        (format!("up to {}", words::duration(limit)), "ready"),
+        (format!("up to {}", words::duration(limit)), "done"),
         (format!("up to {}", words::duration(far)), "late"),
         ("more".to_owned(), "bad"),
         ("not known".to_owned(), "wait"),
@@ -72,10 +72,11 @@ pub(super) fn replication(
     let lags = groups
         .into_iter()
         .zip(counts)
+        .filter(|(_, count)| *count > 0)
         .map(|((label, class), count)| Lag {
             label,
             servers: words::count(usize::try_from(count).unwrap_or(usize::MAX), "server"),
-            width: share(count, replicating.len() as u64).max(if count > 0 { 6 } else { 0 }),
+            width: share(count, replicating.len() as u64).max(6),
             class,
         })
         .collect();

@@ -1,0 +1,216 @@
+//! The mails: a subject that says which wave, what and by when, and a text from a template.
+//!
+//! **Invariant**: what comes from outside is one line wherever it stands, so that it can neither
+//! begin a header nor pass for a line of ours; no mail is empty.
+
+use askama::Template;
+use tidegate_domain::id::WaveId;
+use tidegate_domain::news::News;
+use tidegate_domain::plan::Window;
+use tidegate_domain::words::{self, one_line};
+use tidegate_ports::mail::{Mail, subject};
+
+/// The longest name and the longest reason that a mail repeats, in characters.
+const LONGEST_NAME: usize = 80;
+const LONGEST_REASON: usize = 2_000;
+
+/// The most changes that a mail lists.
+const MOST_CHANGES: usize = 50;
+
+#[derive(Template)]
+#[template(path = "wave_started.txt")]
+struct WaveStarted<'a> {
+    wave: &'a WaveId,
+    servers: String,
+}
+
+#[derive(Template)]
+#[template(path = "wave_held.txt")]
+struct WaveHeld<'a> {
+    wave: &'a WaveId,
+    reason: String,
+    window: Option<(String, String)>,
+    commands: Vec<(String, String)>,
+}
+
+#[derive(Template)]
+#[template(path = "server_failed.txt")]
+struct ServerFailed<'a> {
+    wave: &'a WaveId,
+    hostname: String,
+    server: &'a str,
+    purpose: String,
+    reason: String,
+}
+
+#[derive(Template)]
+#[template(path = "replication_stalled.txt")]
+struct ReplicationStalled<'a> {
+    wave: &'a WaveId,
+    hostname: String,
+    server: &'a str,
+    error: String,
+    window: Option<(String, String)>,
+}
+
+#[derive(Template)]
+#[template(path = "gate_asks_again.txt")]
+struct GateAsksAgain<'a> {
+    wave: &'a WaveId,
+    gate: &'a str,
+    changes: Vec<String>,
+    more: usize,
+}
+
+#[derive(Template)]
+#[template(path = "gate_approved_in_part.txt")]
+struct GateApprovedInPart<'a> {
+    wave: &'a WaveId,
+    gate: &'a str,
+    text: String,
+}
+
+#[derive(Template)]
+#[template(path = "wave_completed.txt")]
+struct WaveCompleted<'a> {
+    wave: &'a WaveId,
+}
+
+#[derive(Template)]
+#[template(path = "wave_aborted.txt")]
+struct WaveAborted<'a> {
+    wave: &'a WaveId,
+}
+
+/// The mail that tells the news.
+pub(crate) fn mail(wave: &WaveId, news: &News) -> Mail {
+    let (about, text) = match news {
+        News::WaveStarted { servers } => {
+            let servers = words::count(*servers as usize, "server");
+            (
+                format!("wave {wave} has started with {servers}"),
+                WaveStarted { wave, servers }.render(),
+            )
+        }
+        News::WaveHeld {
+            reason,
+            commands,
+            window,
+        } => (
+            match window {
+                Some(window) => format!(
+                    "wave {wave} is held: act before {}",
+                    window.closes.strftime("%Y-%m-%d %H:%M UTC")
+                ),
+                None => format!("wave {wave} is held: act now"),
+            },
+            WaveHeld {
+                wave,
+                reason: one_line(reason, LONGEST_REASON),
+                window: window.as_ref().map(times),
+                commands: commands
+                    .iter()
+                    .map(|(command, what)| {
+                        (
+                            one_line(command, LONGEST_REASON),
+                            one_line(what, LONGEST_REASON),
+                        )
+                    })
+                    .collect(),
+            }
+            .render(),
+        ),
+        News::ServerFailed {
+            hostname,
+            server,
+            purpose,
+            reason,
+        } => {
+            let hostname = one_line(hostname, LONGEST_NAME);
+            (
+                format!("wave {wave}: {hostname} failed its {purpose}"),
+                ServerFailed {
+                    wave,
+                    hostname,
+                    server: server.as_str(),
+                    purpose: one_line(purpose, LONGEST_NAME),
+                    reason: one_line(reason, LONGEST_REASON),
+                }
+                .render(),
+            )
+        }
+        News::ReplicationStalled {
+            hostname,
+            server,
+            error,
+            window,
+        } => {
+            let hostname = one_line(hostname, LONGEST_NAME);
+            let by = window.as_ref().map_or_else(
+                || "act now".to_owned(),
+                |window| format!("act before {}", window.closes.strftime("%Y-%m-%d %H:%M UTC")),
+            );
+            (
+                format!("wave {wave}: replication stalls, {by}: {hostname}"),
+                ReplicationStalled {
+                    wave,
+                    hostname,
+                    server: server.as_str(),
+                    error: one_line(error, LONGEST_REASON),
+                    window: window.as_ref().map(times),
+                }
+                .render(),
+            )
+        }
+        News::GateAsksAgain { gate, changes } => (
+            format!("wave {wave}: the {gate} gate is asked again"),
+            GateAsksAgain {
+                wave,
+                gate: gate.name(),
+                changes: changes
+                    .iter()
+                    .take(MOST_CHANGES)
+                    .map(|change| one_line(change, LONGEST_REASON))
+                    .collect(),
+                more: changes.len().saturating_sub(MOST_CHANGES),
+            }
+            .render(),
+        ),
+        News::GateApprovedInPart { gate, text } => (
+            format!("wave {wave}: the {gate} gate is approved in part"),
+            GateApprovedInPart {
+                wave,
+                gate: gate.name(),
+                text: one_line(text, LONGEST_REASON),
+            }
+            .render(),
+        ),
+        News::WaveCompleted => (
+            format!("wave {wave} is completed"),
+            WaveCompleted { wave }.render(),
+        ),
+        News::WaveAborted => (
+            format!("wave {wave} was aborted"),
+            WaveAborted { wave }.render(),
+        ),
+    };
+    Mail {
+        subject: subject(&format!("Tidegate: {about}")),
+        // Writing to a String cannot fail, and no template calls anything that can. Should one
+        // ever, the subject still tells.
+        text: text.unwrap_or(about),
+        wave: wave.to_string(),
+        to: None,
+        kind: news.kind(),
+        action_required: news.action_required(),
+    }
+}
+
+/// When a window opens and closes, for people.
+fn times(window: &Window) -> (String, String) {
+    let zone = Some(window.time_zone.as_str());
+    (
+        words::time(window.opens, zone),
+        words::time(window.closes, zone),
+    )
+}

@@ -1,0 +1,85 @@
+//! Questions in Slack: where they stand, and that they are over once they are, whichever door or
+//! change ended them.
+//!
+//! The wave remembers each message that can be changed. At the end of a turn it wants those changed
+//! whose question is not asked any more; nothing depends on whether that succeeds.
+
+use super::turn::Turn;
+use crate::effect::Task;
+use crate::gate::{Gate, GateState};
+use crate::hold::HoldReason;
+use crate::wave::{Posted, Question};
+
+/// The most messages that are remembered; the oldest are left as they are.
+const MOST: usize = 20;
+
+/// The most changes of evidence that a message names.
+const MOST_CHANGES: usize = 5;
+
+/// A question stands in Slack.
+pub(super) fn asked(turn: &mut Turn, gate: Gate, evidence: String, posted: Posted) {
+    let questions = &mut turn.wave.questions;
+    questions.push(Question {
+        gate,
+        evidence,
+        posted,
+    });
+    let most = questions.len().saturating_sub(MOST);
+    questions.drain(..most);
+}
+
+/// Want every message changed whose question is over.
+pub(super) fn close(turn: &mut Turn) {
+    let questions = std::mem::take(&mut turn.wave.questions);
+    for question in questions {
+        let Some(end) = end(turn, &question) else {
+            turn.wave.questions.push(question);
+            continue;
+        };
+        let planned = turn.plan(Task::CloseQuestion {
+            gate: question.gate,
+            posted: question.posted.clone(),
+            end,
+        });
+        if planned.is_none() {
+            turn.wave.questions.push(question);
+        }
+    }
+}
+
+/// How the question ended; None while it is asked.
+fn end(turn: &Turn, question: &Question) -> Option<String> {
+    let gate = question.gate.to_string();
+    let ended = turn.wave.phase.terminal();
+    let ours = |evidence: &str| evidence == question.evidence;
+    match turn.wave.gates.get(&question.gate) {
+        Some(GateState::Open(open)) if !ended && ours(&open.evidence.hash()) => {
+            (turn.now >= open.expires).then(|| "It expired undecided.".to_owned())
+        }
+        Some(GateState::Approved {
+            evidence,
+            by,
+            put_off,
+            ..
+        }) if ours(evidence) => {
+            let part = if put_off.is_empty() { "" } else { " in part" };
+            Some(match by.as_slice() {
+                [] => "It was approved by the plan.".to_owned(),
+                by => format!("It was approved{part} by {}.", by.join(", ")),
+            })
+        }
+        Some(GateState::Lapsed { changes, .. }) => {
+            let named = changes.iter().take(MOST_CHANGES).cloned();
+            let named = named.collect::<Vec<_>>().join("; ");
+            Some(format!("It lapsed, and is asked again: {named}."))
+        }
+        Some(GateState::Open(_) | GateState::Approved { .. }) | None => {
+            Some(match turn.wave.hold.as_ref().map(|hold| &hold.reason) {
+                Some(HoldReason::Rejected { gate: held, by }) if *held == gate => {
+                    format!("It was rejected by {by}.")
+                }
+                _ => "It is not asked any more.".to_owned(),
+            })
+        }
+    }
+}
