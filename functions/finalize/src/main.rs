@@ -20,10 +20,9 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let config = clients::load();
     let store = DynamoStore::new(clients::dynamo(&config), &table, &account, &region);
     let mgn = SdkMgn::new(&config);
-    let changing = SdkMgn::new(&clients::changing(&config));
     let ports = Ports {
         effects: &store,
-        finalizes: &changing,
+        finalizes: &mgn,
         mgn: &mgn,
         clock: &SystemClock,
     };

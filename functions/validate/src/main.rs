@@ -19,7 +19,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
 
     let config = clients::load();
     let store = DynamoStore::new(clients::dynamo(&config), &table, &account, &region);
-    let commands = SdkSsm::new(&clients::changing(&config));
+    let commands = SdkSsm::new(&config);
     let ports = Ports {
         effects: &store,
         commands: &commands,

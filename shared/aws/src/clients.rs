@@ -1,7 +1,7 @@
 //! SDK clients: how long they wait and what they retry.
 //!
-//! **Invariant 4**: a client that starts or changes something in MGN or SSM makes one attempt, so
-//! that whoever calls it knows how often it was called, and the attempt ends within
+//! **Invariant 4**: a call that starts or changes something in MGN or SSM is one attempt, so that
+//! whoever makes it knows how often it was made, and it ends within
 //! [`CALL_MARGIN`](tidegate_ports::act::CALL_MARGIN). Everything else can be repeated and retries.
 
 use std::time::Duration;
@@ -93,15 +93,6 @@ fn http_client() -> Option<SharedHttpClient> {
         .tls_provider(Provider::Rustls(CryptoMode::AwsLc))
         .tls_context(context.ok()?);
     Some(builder.build_https())
-}
-
-/// The same, for clients whose calls must not be repeated: one attempt.
-#[must_use]
-pub fn changing(config: &SdkConfig) -> SdkConfig {
-    config
-        .to_builder()
-        .retry_config(RetryConfig::disabled())
-        .build()
 }
 
 /// The client of the table, which also retries conflicts with transactions.

@@ -1,12 +1,12 @@
 //! MGN over the SDK: every role of `tidegate_ports::mgn`.
 //!
-//! **Invariant 4**: what starts or changes something is called once, by a client that does not
-//! retry ([`changing`]), and what starts a job carries the effect as its tag.
+//! **Invariant 4**: what starts or changes something is called once
+//! ([`once`]), and what starts a job carries the effect as its tag.
 
 use aws_config::SdkConfig;
+use aws_config::retry::RetryConfig;
 use aws_sdk_mgn::Client;
-
-use crate::clients::changing;
+use aws_sdk_mgn::config::{Builder, Config};
 
 mod calls;
 mod configurations;
@@ -22,8 +22,12 @@ const MOST_IDS: usize = 200;
 /// MGN in the account and Region of its configuration.
 #[derive(Debug, Clone)]
 pub struct SdkMgn {
-    reads: Client,
-    changes: Client,
+    client: Client,
+}
+
+/// For a call that must not be repeated: one attempt.
+fn once() -> Builder {
+    Config::builder().retry_config(RetryConfig::disabled())
 }
 
 impl SdkMgn {
@@ -31,8 +35,7 @@ impl SdkMgn {
     #[must_use]
     pub fn new(config: &SdkConfig) -> Self {
         Self {
-            reads: Client::new(config),
-            changes: Client::new(&changing(config)),
+            client: Client::new(config),
         }
     }
 }

@@ -7,8 +7,6 @@ use aws_config::SdkConfig;
 use aws_sdk_ssm::Client;
 use tidegate_domain::id::EffectId;
 
-use crate::clients::changing;
-
 mod invocations;
 mod nodes;
 mod send;
@@ -16,8 +14,7 @@ mod send;
 /// SSM in the account and Region of its configuration.
 #[derive(Debug, Clone)]
 pub struct SdkSsm {
-    reads: Client,
-    changes: Client,
+    client: Client,
 }
 
 impl SdkSsm {
@@ -25,8 +22,7 @@ impl SdkSsm {
     #[must_use]
     pub fn new(config: &SdkConfig) -> Self {
         Self {
-            reads: Client::new(config),
-            changes: Client::new(&changing(config)),
+            client: Client::new(config),
         }
     }
 }

@@ -17,7 +17,7 @@ use tidegate_domain::id::{EffectId, JobId, ServerId};
 use tidegate_ports::error::CallError;
 use tidegate_ports::mgn::{EFFECT_TAG, Finalizes, Launches, LifeCycles};
 
-use super::{MOST_IDS, SdkMgn};
+use super::{MOST_IDS, SdkMgn, once};
 use crate::failures::{call_error, shorten};
 
 /// The most bytes of what a conflict says of each server.
@@ -30,10 +30,11 @@ impl Launches for SdkMgn {
         effect: &EffectId,
     ) -> Result<JobId, CallError> {
         let call = self
-            .changes
+            .client
             .start_test()
             .set_source_server_ids(Some(ids(servers)?))
             .set_tags(Some(tags(effect)));
+        let call = call.customize().config_override(once());
         let output = call.send().await.map_err(launch_error)?;
         started(output.job)
     }
@@ -44,20 +45,22 @@ impl Launches for SdkMgn {
         effect: &EffectId,
     ) -> Result<JobId, CallError> {
         let call = self
-            .changes
+            .client
             .start_cutover()
             .set_source_server_ids(Some(ids(servers)?))
             .set_tags(Some(tags(effect)));
+        let call = call.customize().config_override(once());
         let output = call.send().await.map_err(launch_error)?;
         started(output.job)
     }
 
     async fn terminate(&self, servers: &[ServerId], effect: &EffectId) -> Result<JobId, CallError> {
         let call = self
-            .changes
+            .client
             .terminate_target_instances()
             .set_source_server_ids(Some(ids(servers)?))
             .set_tags(Some(tags(effect)));
+        let call = call.customize().config_override(once());
         let output = call.send().await.map_err(launch_error)?;
         started(output.job)
     }
@@ -77,10 +80,12 @@ impl LifeCycles for SdkMgn {
             .state(state)
             .build()
             .map_err(|error| CallError::Unknown(error.to_string()))?;
-        self.changes
+        self.client
             .change_server_life_cycle_state()
             .source_server_id(server.as_str())
             .life_cycle(life_cycle)
+            .customize()
+            .config_override(once())
             .send()
             .await
             .map_err(call_error)?;
@@ -88,9 +93,11 @@ impl LifeCycles for SdkMgn {
     }
 
     async fn retry_replication(&self, server: &ServerId) -> Result<(), CallError> {
-        self.changes
+        self.client
             .retry_data_replication()
             .source_server_id(server.as_str())
+            .customize()
+            .config_override(once())
             .send()
             .await
             .map_err(call_error)?;
@@ -100,9 +107,11 @@ impl LifeCycles for SdkMgn {
 
 impl Finalizes for SdkMgn {
     async fn finalize(&self, server: &ServerId) -> Result<(), CallError> {
-        self.changes
+        self.client
             .finalize_cutover()
             .source_server_id(server.as_str())
+            .customize()
+            .config_override(once())
             .send()
             .await
             .map_err(call_error)?;

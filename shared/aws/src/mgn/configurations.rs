@@ -11,7 +11,7 @@ use crate::failures::read_error;
 impl LaunchConfigurations for SdkMgn {
     async fn problems(&self, server: &ServerId) -> Result<Vec<String>, ReadError> {
         let answer = self
-            .reads
+            .client
             .get_launch_configuration()
             .source_server_id(server.as_str())
             .send()

@@ -18,7 +18,7 @@ impl Jobs for SdkMgn {
             let filters = DescribeJobsRequestFilters::builder()
                 .set_job_ids(Some(ids.iter().map(ToString::to_string).collect()))
                 .build();
-            jobs.extend(read(self.reads.describe_jobs().filters(filters)).await?);
+            jobs.extend(read(self.client.describe_jobs().filters(filters)).await?);
         }
         Ok(jobs)
     }
@@ -27,12 +27,12 @@ impl Jobs for SdkMgn {
         let filters = DescribeJobsRequestFilters::builder()
             .from_date(filter_time(from))
             .build();
-        read(self.reads.describe_jobs().filters(filters)).await
+        read(self.client.describe_jobs().filters(filters)).await
     }
 
     async fn job_log(&self, job: &JobId) -> Result<JobLog, ReadError> {
         let mut items = self
-            .reads
+            .client
             .describe_job_log_items()
             .job_id(job.as_str())
             .into_paginator()

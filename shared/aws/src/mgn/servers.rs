@@ -22,7 +22,7 @@ impl SourceServers for SdkMgn {
             let filters = DescribeSourceServersRequestFilters::builder()
                 .set_source_server_ids(Some(ids.iter().map(ToString::to_string).collect()))
                 .build();
-            let call = self.reads.describe_source_servers().filters(filters);
+            let call = self.client.describe_source_servers().filters(filters);
             servers.extend(read(call, at).await?);
         }
         Ok(servers)
@@ -32,7 +32,7 @@ impl SourceServers for SdkMgn {
         let filters = DescribeSourceServersRequestFilters::builder()
             .is_archived(false)
             .build();
-        read(self.reads.describe_source_servers().filters(filters), at).await
+        read(self.client.describe_source_servers().filters(filters), at).await
     }
 }
 

@@ -19,7 +19,7 @@ impl SdkSsm {
         command: &CommandId,
     ) -> Result<BTreeMap<NodeId, CommandStatus>, ReadError> {
         let mut pages = self
-            .reads
+            .client
             .list_command_invocations()
             .command_id(command.as_str())
             .details(true)

@@ -59,7 +59,7 @@ impl Commands for SdkSsm {
 
 impl Documents for SdkSsm {
     async fn exists(&self, document: &str) -> Result<bool, ReadError> {
-        let result = self.reads.describe_document().name(document).send().await;
+        let result = self.client.describe_document().name(document).send().await;
         match result {
             Ok(output) => Ok(matches!(
                 output.document.and_then(|document| document.status),
@@ -80,7 +80,7 @@ impl SdkSsm {
         filter: InstanceInformationStringFilter,
     ) -> Result<Vec<InstanceInformation>, ReadError> {
         let mut pages = self
-            .reads
+            .client
             .describe_instance_information()
             .filters(filter)
             .max_results(PAGE)

@@ -1,5 +1,7 @@
 //! Sending commands, and finding those that were sent.
 
+use aws_config::retry::RetryConfig;
+use aws_sdk_ssm::config::Config;
 use aws_sdk_ssm::types::{CommandFilter, CommandFilterKey};
 use jiff::{SignedDuration, Timestamp};
 use tidegate_domain::effect::RefusalKind;
@@ -34,7 +36,7 @@ impl SendsCommands for SdkSsm {
             .as_secs()
             .clamp(*DELIVERY_SECONDS.start(), *DELIVERY_SECONDS.end());
         let mut call = self
-            .changes
+            .client
             .send_command()
             .document_name(&document.document)
             .set_instance_ids(Some(nodes.iter().map(ToString::to_string).collect()))
@@ -46,6 +48,8 @@ impl SendsCommands for SdkSsm {
         for (name, values) in &document.parameters {
             call = call.parameters(name, values.clone());
         }
+        let once = Config::builder().retry_config(RetryConfig::disabled());
+        let call = call.customize().config_override(once);
         let output = call.send().await.map_err(call_error)?;
         let id = output.command.and_then(|command| command.command_id);
         CommandId::parse(id.unwrap_or_default())
@@ -66,7 +70,7 @@ impl SendsCommands for SdkSsm {
             .map_err(|error| ReadError::Failed(error.to_string()))?;
         let wanted = comment(effect);
         let mut commands = self
-            .reads
+            .client
             .list_commands()
             .instance_id(node.as_str())
             .filters(since)
