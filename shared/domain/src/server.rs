@@ -38,9 +38,8 @@ pub struct Server {
     pub cutover: Option<Passed>,
     /// How long the application was down on this server: from the quiesce to the passed cutover.
     pub downtime: Option<SignedDuration>,
-    /// Whether a launch of ours was started and its life cycle was not set back to READY_FOR_TEST
-    /// since.
-    pub launched: bool,
+    /// The job of our latest launch, until the life cycle is set back to READY_FOR_TEST.
+    pub launched: Option<JobId>,
     /// Whether a cutover job of ours was started and its life cycle was not set back since.
     pub cutting_over: bool,
     /// Whether its attempts were used up: it counts against the failure budget.

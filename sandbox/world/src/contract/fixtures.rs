@@ -173,7 +173,7 @@ pub fn servers(case: &str, count: usize) -> Vec<Server> {
             cutovers: 0,
             test: None,
             instance: None,
-            launched: false,
+            launched: None,
             quiesced_at: None,
             cutover: None,
             downtime: None,

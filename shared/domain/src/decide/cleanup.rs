@@ -35,7 +35,7 @@ pub(super) fn clean_up(turn: &Turn, server: &Server, end: End) -> Stage {
         End::Failed { .. } => false,
     };
     if leaves && server.cutover.is_none() {
-        if server.launched {
+        if server.launched.is_some() {
             return Stage::Returning {
                 to: LifeCycleTarget::ReadyForTest,
                 call: CallStep::Due { not_before: due },

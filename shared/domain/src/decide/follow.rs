@@ -138,12 +138,18 @@ fn replicating(turn: &mut Turn, server: &mut Server) {
 
 /// Why a server will never be ready for a test by itself, if it will not.
 fn lost(turn: &Turn, server: &Server) -> Option<String> {
-    let Some(seen) = turn.seen.get(&server.id) else {
-        let deadline = later(server.since, turn.wave.plan.policy.boot_timeout);
-        return (turn.now >= deadline).then(|| GONE.to_owned());
-    };
+    if gone(turn, server) {
+        return Some(GONE.to_owned());
+    }
+    let seen = turn.seen.get(&server.id)?;
     match seen.life_cycle {
         _ if seen.archived => Some("it is archived in MGN".to_owned()),
+        _ if seen.replication.state == ReplicationState::Stopped => {
+            Some("its replication is stopped in MGN".to_owned())
+        }
+        _ if seen.replication.state == ReplicationState::Paused => {
+            Some("its replication is paused in MGN".to_owned())
+        }
         LifeCycle::Cutover => Some("it is finalized already".to_owned()),
         LifeCycle::Disconnected => Some("it is disconnected from MGN".to_owned()),
         LifeCycle::Stopped => Some("its replication is stopped in MGN".to_owned()),
@@ -175,15 +181,16 @@ pub(super) fn ready_to_test(seen: &ServerSeen, max_lag: jiff::SignedDuration) ->
     life_cycle && !seen.archived && seen.in_step(max_lag)
 }
 
-/// Whether somebody removed a server from MGN: MGN answered long after the stage began, and did not
-/// name it.
+/// Whether somebody removed a server from MGN: MGN answered, long after it named the server last
+/// and after the stage began. For stages in which the server is read in every round.
 fn gone(turn: &Turn, server: &Server) -> bool {
-    let long_after = later(server.since, turn.wave.plan.policy.boot_timeout);
-    let answered = turn
-        .round
+    let policy = &turn.wave.plan.policy;
+    let patience = policy.boot_timeout.max(policy.observe_every * 2);
+    let named = turn.seen.get(&server.id).map(|seen| seen.at);
+    let long_after = later(named.unwrap_or(server.since).max(server.since), patience);
+    turn.round
         .as_ref()
-        .is_some_and(|round| round.mgn == Answer::Answered && round.at > long_after);
-    answered && turn.fresh(server).is_none()
+        .is_some_and(|round| round.mgn == Answer::Answered && round.at > long_after)
 }
 
 fn launching(
@@ -552,7 +559,7 @@ fn tested(turn: &mut Turn, server: &mut Server, instance: TestInstance) {
     {
         turn.look_again(until);
     }
-    if gone(turn, server) {
+    if turn.fresh(server).is_none() && gone(turn, server) {
         server.test = None;
         server.stage = Stage::Replicating;
         return;
@@ -619,21 +626,15 @@ fn returning(
     let Some(seen) = turn.fresh(server) else {
         return turn.look_again_soon();
     };
-    if let Some(job) = seen.job.clone() {
-        match job.launch {
-            // A launch that was given up as overdue may still come to something.
-            LaunchStatus::Pending | LaunchStatus::InProgress | LaunchStatus::Unknown
-                if !job.completed
-                    && turn.now < later(server.since, turn.wave.plan.policy.launch_timeout) =>
-            {
-                return turn.look_again_soon();
-            }
-            LaunchStatus::Launched => server.instance = job.instance,
-            LaunchStatus::Pending
-            | LaunchStatus::InProgress
-            | LaunchStatus::Unknown
-            | LaunchStatus::Failed
-            | LaunchStatus::Terminated => {}
+    if let Some(job) = &server.launched {
+        // A launch that was given up as overdue may still come to something.
+        let patience = later(server.since, turn.wave.plan.policy.launch_timeout);
+        match seen.job.clone().filter(|seen| seen.id == *job) {
+            Some(job) if job.launch == LaunchStatus::Launched => server.instance = job.instance,
+            Some(job) if job.completed => {}
+            Some(job) if job.launch == LaunchStatus::Failed => {}
+            _ if turn.now < patience => return turn.look_again_soon(),
+            _ => {}
         }
     }
     let needed = match (to, seen.life_cycle) {
@@ -649,7 +650,7 @@ fn returning(
 /// The life cycle was set back, or was there already.
 pub(super) fn returned(turn: &mut Turn, server: &mut Server, to: LifeCycleTarget, then: Then) {
     match to {
-        LifeCycleTarget::ReadyForTest => server.launched = false,
+        LifeCycleTarget::ReadyForTest => server.launched = None,
         LifeCycleTarget::ReadyForCutover => server.cutting_over = false,
     }
     server.refusals = 0;

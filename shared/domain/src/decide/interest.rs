@@ -158,6 +158,14 @@ fn job(server: &Server, known: Option<&ServerSeen>) -> Option<crate::id::JobId> 
         | Stage::Tested {
             instance: TestInstance::Terminating(JobStep::Running { job, .. }),
         } => Some(job.clone()),
+        // What came of a launch that was given up.
+        Stage::Returning { .. }
+            if server.launched.is_some()
+                && known.and_then(|k| k.job.as_ref()).map(|j| &j.id)
+                    != server.launched.as_ref() =>
+        {
+            server.launched.clone()
+        }
         _ => known
             .and_then(|k| k.job.as_ref())
             .filter(|j| !j.completed)

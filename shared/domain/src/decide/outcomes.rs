@@ -82,10 +82,7 @@ fn close(turn: &mut Turn, effect: &Effect, outcome: Outcome) {
                 life_cycle(turn, &effect.id, id, *to, refusals.get(id));
             }
         }
-        (
-            Task::RetryReplication { .. } | Task::Notify { .. } | Task::CloseQuestion { .. },
-            _,
-        ) => {}
+        (Task::RetryReplication { .. } | Task::Notify { .. } | Task::CloseQuestion { .. }, _) => {}
         (Task::RunDocument { .. }, outcome) => command(turn, effect, outcome),
         (
             Task::OpenGate {
@@ -349,14 +346,14 @@ fn started(server: &mut Server, job: &JobId) {
         } => {
             server.tests += 1;
             server.test = None;
-            server.launched = true;
+            server.launched = Some(job.clone());
         }
         Stage::Launching {
             purpose: Purpose::Cutover,
             ..
         } => {
             server.cutovers += 1;
-            server.launched = true;
+            server.launched = Some(job.clone());
             server.cutting_over = true;
         }
         _ => {}

@@ -71,7 +71,7 @@ pub(super) fn select(
                     cutovers: 0,
                     test: None,
                     instance: None,
-                    launched: false,
+                    launched: None,
                     quiesced_at: None,
                     cutover: None,
                     downtime: None,
