@@ -10,7 +10,7 @@ use super::turn::Turn;
 use super::{follow, launches, questions, wants};
 use crate::audit::About;
 use crate::effect::{Effect, EffectStatus, LifeCycleTarget, Outcome, Refusal, RefusalKind, Task};
-use crate::gate::Asking;
+use crate::gate::{Asking, GateState};
 use crate::hold::HoldReason;
 use crate::id::{EffectId, JobId, ServerId};
 use crate::server::{CallStep, JobStep, Purpose, RunStep, Server, Stage, TestInstance, Then};
@@ -88,13 +88,18 @@ fn close(turn: &mut Turn, effect: &Effect, outcome: Outcome) {
         (
             Task::OpenGate {
                 gate,
+                evidence,
                 asking: Asking::First,
                 ..
             },
             Outcome::Refused(refusal),
         ) => {
-            turn.wave.gates.remove(gate);
-            hold_for(turn, &effect.task, &refusal);
+            // Those who were asked all the same may have decided meanwhile.
+            let asked = turn.wave.gates.get(gate);
+            if matches!(asked, Some(GateState::Open(open)) if open.evidence == *evidence) {
+                turn.wave.gates.remove(gate);
+                hold_for(turn, &effect.task, &refusal);
+            }
         }
         (Task::OpenGate { gate, evidence, .. }, Outcome::Posted(posted)) => {
             questions::asked(turn, *gate, evidence.hash(), posted);
