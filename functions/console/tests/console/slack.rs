@@ -113,6 +113,11 @@ fn approve(user: &str) -> Request {
     click(&payload(user, "tidegate_approve", &value_of(&button())))
 }
 
+/// A console that asks in Slack, and a click that it takes.
+pub(super) async fn asked() -> (Console, Request) {
+    (console().await, approve(ANNA))
+}
+
 fn reject(user: &str) -> Request {
     click(&payload(user, "tidegate_reject", &value_of(&button())))
 }
