@@ -80,10 +80,7 @@ fn close(turn: &mut Turn, effect: &Effect, outcome: Outcome) {
                 life_cycle(turn, &effect.id, id, *to, refusals.get(id));
             }
         }
-        (
-            Task::RetryReplication { .. } | Task::Notify { .. } | Task::CloseQuestion { .. },
-            _,
-        ) => {}
+        (Task::RetryReplication { .. } | Task::Notify { .. } | Task::CloseQuestion { .. }, _) => {}
         (Task::RunDocument { .. }, outcome) => command(turn, effect, outcome),
         (
             Task::OpenGate {

@@ -157,7 +157,9 @@ impl Turn {
     /// Want something done. None if the turn or the wave has its fill: want it again next turn.
     pub(super) fn plan(&mut self, task: Task) -> Option<EffectId> {
         let room = match task {
-            Task::Notify { .. } | Task::CloseQuestion { .. } => self.new.len() < MOST_NEW && self.wave.open.len() < MOST_OPEN,
+            Task::Notify { .. } | Task::CloseQuestion { .. } => {
+                self.new.len() < MOST_NEW && self.wave.open.len() < MOST_OPEN
+            }
             _ => self.can_plan(),
         };
         if !room {
