@@ -440,7 +440,7 @@ async fn people_in_slack_are_asked_by_one_message() {
         .await
         .expect("asked");
     assert!(mails.sent.borrow().is_empty(), "nobody decides by mail");
-    let written = slack.written.borrow();
+    let written = slack.written.take();
     assert_eq!(written.len(), 1);
     insta::assert_json_snapshot!(written[0]);
     let values = values(&written[0]);
