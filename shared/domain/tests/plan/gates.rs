@@ -89,7 +89,7 @@ fn several_identities_of_a_person_are_one_approver() {
     change(
         ANNA,
         "{ mail: \"slack:U024BE7LH\" }",
-        "5:51: `mail`: expected a mail address, such as name@example.com; found the text `slack:U024BE7LH`",
+        "5:52: `mail`: expected a mail address, such as name@example.com; found the text `slack:U024BE7LH`",
     );
     change(
         ANNA,
