@@ -63,6 +63,11 @@ class Layout:
         return self.root / "env"
 
     @property
+    def approver(self) -> Path:
+        """The same with the keys of a second person: nobody approves what they applied themselves."""
+        return self.root / "env.approver"
+
+    @property
     def outputs(self) -> Path:
         """The same and the stack's outputs, as JSON."""
         return self.root / "outputs.json"
@@ -75,6 +80,7 @@ class Layout:
     def create(self) -> None:
         """Makes the directories, and empties what an earlier sandbox left."""
         self.environment.unlink(missing_ok=True)
+        self.approver.unlink(missing_ok=True)
         self.outputs.unlink(missing_ok=True)
         for directory in (self.logs, self.temporary):
             directory.mkdir(parents=True, exist_ok=True)

@@ -90,7 +90,10 @@ class _Forms(HTMLParser):
             })
             self.open = True
         elif self.open and tag in ("input", "button") and values.get("name"):
-            if values.get("type", "submit" if tag == "button" else "text") == "submit":
+            kind = values.get("type", "submit" if tag == "button" else "text")
+            if kind in ("checkbox", "radio") and "checked" not in values:
+                return
+            if kind == "submit":
                 self.forms[-1]["buttons"].append((values["name"], values.get("value") or ""))
             else:
                 self.forms[-1]["fields"][values["name"]] = values.get("value") or ""

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from .deployment import deploy, lock_audit_records, write_bootstraps
 from .layout import REPOSITORY, Layout, binary
-from .operator import create_operator
+from .operator import create_person
 from .processes import Child, SandboxError
 from .slack import PARAMETER, SlackStandIn
 from .stand_ins import REGION, Endpoints, start_ministack, start_simulator
@@ -76,6 +76,7 @@ class Sandbox:
         self.slack: SlackStandIn | None = None
         self.outputs: dict[str, str] = {}
         self.variables: dict[str, str] = {}
+        self.approver: dict[str, str] = {}
         self.lock = None
 
     def tell(self, text: str) -> None:
@@ -127,7 +128,8 @@ class Sandbox:
         self.outputs = deploy(layout, self.endpoints, slack | options.parameters)
         self.slack.request_url = self.outputs["SlackRequestUrl"]
         lock_audit_records(self.client("s3"), self.outputs["AuditBucket"])
-        credentials = create_operator(self.client("iam"))
+        credentials = create_person(self.client("iam"), "operator")
+        approver = create_person(self.client("iam"), "approver")
         if options.initialize:
             self.client("mgn").initialize_service()
         self.sweeper = Sweeper(self.endpoints, self.tell)
@@ -141,13 +143,22 @@ class Sandbox:
             "TIDEGATE_TABLE": self.outputs["Table"],
             "TIDEGATE_CONSOLE_URL": self.outputs["ConsoleUrl"],
         }
+        self.approver = self.variables | approver
         self.write_environment()
 
     def write_environment(self) -> None:
-        """Writes both files whole or not at all."""
-        lines = "".join(f"export {key}={shlex.quote(value)}\n" for key, value in self.variables.items())
+        """Writes each file whole or not at all."""
+
+        def lines(variables: dict[str, str]) -> str:
+            return "".join(f"export {key}={shlex.quote(value)}\n" for key, value in variables.items())
+
         outputs = json.dumps({"variables": self.variables, "outputs": self.outputs}, indent=2)
-        for path, text in ((self.layout.outputs, outputs), (self.layout.environment, lines)):
+        files = (
+            (self.layout.outputs, outputs),
+            (self.layout.approver, lines(self.approver)),
+            (self.layout.environment, lines(self.variables)),
+        )
+        for path, text in files:
             draft = path.with_suffix(".draft")
             draft.write_text(text)
             draft.chmod(0o600)
@@ -161,6 +172,7 @@ class Sandbox:
         """Stops in the reverse order. Safe to call twice; does nothing to another sandbox's directory."""
         if self.lock:
             self.layout.environment.unlink(missing_ok=True)
+            self.layout.approver.unlink(missing_ok=True)
         if self.sweeper:
             self.sweeper.stop()
             self.sweeper = None

@@ -72,7 +72,7 @@ def test_public_routes_reach_console_with_payload_2_0(stage):
         status, seen = get(stage.sandbox.outputs["ConsoleUrl"] + path)
         assert (status, seen["version"], seen["routeKey"]) == (200, "2.0", route)
         assert "authorizer" not in seen["requestContext"]
-    assert seen["queryStringParameters"] == {"token": "a.b"}
+    assert seen["queryStringParameters"] == {"view": "a.b"}
 
 
 def test_the_api_tells_who_signed(stage):

@@ -6,6 +6,8 @@ import urllib.parse
 
 import pytest
 
+from sandbox.local.processes import DIRECT
+
 from .wave import plan, until
 
 SCENARIOS = {"slacked": 2, "elsewhere": 2, "ended": 2, "refused": 2, "doubled": 2}
@@ -42,7 +44,10 @@ def test_a_wave_is_approved_in_slack(scene):
         assert part in shown, shown
     assert slack.click(message, "look", ANNA) == 200
     assert slack.click(message, "approve", STRANGER) == 200
-    assert [user for user, _ in message.whispers] == [STRANGER]
+    assert [user for user, _ in message.whispers] == [ANNA, STRANGER]
+    page = message.whispers[0][1].removeprefix("<").split("|")[0]
+    with DIRECT.open(page) as answer:
+        assert "slacked01" in answer.read().decode()
     assert wave.status()["phase"] == "AwaitingCutover"
     assert slack.click(message, "approve", ANNA) == 200
     # First by the answer to the click, then by the wave itself.

@@ -37,10 +37,11 @@ class Scene:
     sandbox: Sandbox
     mailbox: Mailbox
 
-    def tidegate(self, *arguments: str) -> str:
-        """Runs the command line; raises with what it said if it fails."""
+    def tidegate(self, *arguments: str, approving: bool = False) -> str:
+        """Runs the command line as the operator, or as the approver; raises with what it said if it fails."""
+        variables = self.sandbox.approver if approving else self.sandbox.variables
         done = subprocess.run(
-            [str(binary("tidegate")), *arguments], env=os.environ | self.sandbox.variables,
+            [str(binary("tidegate")), *arguments], env=os.environ | variables,
             stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False,
         )
         if done.returncode != 0:

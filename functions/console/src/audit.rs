@@ -97,7 +97,7 @@ pub(crate) async fn page<W: Waves, R: Chain, A: Archived, V: Signer>(
         if !more && kept.len() >= MOST_LISTED {
             next = kept.last().map(|kept| kept.number);
         }
-        let end = kept.pop().filter(|_| !more);
+        let end = if more { None } else { kept.pop() };
         kept.retain(|kept| kept.number <= last);
         // Of what lies behind the last record the end alone tells how much was cut off.
         kept.extend(end);

@@ -35,6 +35,7 @@ use tidegate_ports::waves::Waves;
 
 use refused::{Failure, Refused, Status};
 use routes::Route;
+use slack::Taken;
 
 pub use audit::Books;
 pub use payload::{Authorizer, HttpContext, IamCaller, Request, RequestContext, Response};
@@ -96,7 +97,15 @@ where
         Ok(Route::ShowLink) => decide::show(&request, ports).await,
         Ok(Route::UseLink) => decide::record(&request, ports).await,
         Ok(Route::Look) => look::show(&request, ports).await,
-        Ok(Route::Slack) => slack::act(&request, ports, slack).await,
+        Ok(Route::Slack) => match slack::act(&request, ports, slack).await {
+            Ok(Taken { response, refused }) => {
+                if let Some(refused) = refused {
+                    audit::note(&request, &refused, books.records, ports.clock).await;
+                }
+                Ok(response)
+            }
+            Err(failure) => Err(failure),
+        },
         Ok(Route::Audit(wave)) => audit::page(&request, &wave, ports.waves, books).await,
         Ok(Route::Refused) => audit::refused_on(&request, books.records, ports.clock).await,
         Ok(Route::Api(caller, route)) => api::serve(&request, caller, route, ports, lease).await,

@@ -7,7 +7,7 @@
 //! What is not Slack's, or none of ours, is refused by its status. Whoever clicked a button of ours
 //! is told what came of it in Slack, where they are; Slack itself then gets its 200.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tidegate_domain::gate::{Asking, Door, Part, Verdict};
 use tidegate_domain::message::{Body, Message};
 use tidegate_domain::plan::Approver;
@@ -27,6 +27,7 @@ use tidegate_slack::message::{Question, Standing, said, theirs};
 use tidegate_slack::signature::{self, SIGNATURE, SignatureError, TIMESTAMP};
 
 use crate::decide::{NotOpen, gate_plan, open_gate};
+use crate::pass::Pass;
 use crate::payload::{Request, Response};
 use crate::refused::{Failure, Refused, Status};
 use crate::{Ports, SlackDoor, empty, submit};
@@ -37,6 +38,9 @@ const LARGEST_BODY: usize = 512 * 1024;
 /// The longest sentence that whoever clicked is told, in characters.
 const LONGEST_SENTENCE: usize = 1_000;
 
+/// How long the address of a wave's page can be used that somebody asks for in Slack.
+const PAGE_LASTS: SignedDuration = SignedDuration::from_hours(1);
+
 /// A decision that was made by a button of ours.
 struct Decision {
     by: Approver,
@@ -45,12 +49,18 @@ struct Decision {
     value: String,
 }
 
+/// A click that was taken: what Slack is answered, and what the person could not have, if so.
+pub(crate) struct Taken {
+    pub(crate) response: Response,
+    pub(crate) refused: Option<Refused>,
+}
+
 /// Take a click.
 pub(crate) async fn act<W, I, D, O, X, S, C, K>(
     request: &Request,
     ports: &Ports<'_, W, I, D, O, X, S, C>,
     slack: &SlackDoor<'_, K>,
-) -> Result<Response, Failure>
+) -> Result<Taken, Failure>
 where
     W: Waves,
     I: Inbox,
@@ -63,32 +73,41 @@ where
     let now = ports.clock.now();
     let body = request.body(LARGEST_BODY)?;
     let click = verified(request, &body, slack.clicks, now).await?;
-    let Pressed::Decide { verdict, value } = click.pressed else {
-        return Ok(empty(200));
+    let by = Approver::Slack(click.user);
+    let answered = match click.pressed {
+        Pressed::Look { value } => {
+            let button = genuine(&value, ports.signer).await?;
+            look(&by, &button, ports, slack.console_url, now).await
+        }
+        Pressed::Decide { verdict, value } => {
+            let decision = Decision {
+                by: by.clone(),
+                verdict,
+                button: genuine(&value, ports.signer).await?,
+                value,
+            };
+            decide(&decision, ports, now).await
+        }
     };
-    let decision = Decision {
-        by: Approver::Slack(click.user),
-        verdict,
-        button: genuine(&value, ports.signer).await?,
-        value,
-    };
-    let answer = match decide(&decision, ports, slack.console_url, now).await {
-        Ok(answer) => answer,
-        Err(Failure::Refused(refused)) => {
-            let Button { wave, gate, .. } = &decision.button;
-            tracing::info!(%wave, %gate, by = %decision.by, status = refused.status.code(),
-                reason = refused.message, "refused");
-            Answer::Whisper(theirs(&refused.message, LONGEST_SENTENCE))
+    let (answer, refused) = match answered {
+        Ok(answer) => (answer, None),
+        Err(Failure::Refused(mut refused)) => {
+            let told = theirs(&refused.message, LONGEST_SENTENCE);
+            refused.message = format!("{by}: {}", refused.message);
+            (Answer::Whisper(told), Some(refused))
         }
         Err(failed) => return Err(failed),
     };
-    // The decision stands whether or not Slack can be told.
+    // A decision stands whether or not Slack can be told.
     if let Some(url) = click.response_url
         && let Err(error) = slack.clicks.answer(&url, &answer).await
     {
-        tracing::warn!(wave = %decision.button.wave, error = chain(&error), "could not answer in Slack");
+        tracing::warn!(%by, error = chain(&error), "could not answer in Slack");
     }
-    Ok(empty(200))
+    Ok(Taken {
+        response: empty(200),
+        refused,
+    })
 }
 
 /// The click, if Slack sent it, from our workspace.
@@ -138,11 +157,49 @@ async fn genuine(value: &str, signer: &impl Signer) -> Result<Button, Failure> {
     Ok(sealed.open().map_err(|_| altered())?)
 }
 
+/// Where the person can look at the wave: an address that is theirs, and decides nothing.
+async fn look<W: Waves, I, D, O, X, S: Signer, C>(
+    by: &Approver,
+    button: &Button,
+    ports: &Ports<'_, W, I, D, O, X, S, C>,
+    console_url: &str,
+    now: Timestamp,
+) -> Result<Answer, Failure> {
+    let wave = asking(by, button, ports.waves).await?.id;
+    let pass = Pass {
+        wave,
+        holder: by.clone(),
+        expires: now.saturating_add(PAGE_LASTS).unwrap_or(Timestamp::MAX),
+    };
+    let path = pass.address(ports.signer).await?;
+    let wave = &pass.wave;
+    Ok(Answer::Whisper(format!(
+        "<{console_url}/{}|The page of wave {wave}>, for you alone and for an hour.",
+        path.trim_start_matches('/')
+    )))
+}
+
+/// The wave of a button, if this is an approver of its gate.
+async fn asking(by: &Approver, button: &Button, waves: &impl Waves) -> Result<Wave, Failure> {
+    let Button { wave, gate, .. } = button;
+    let found = waves.wave(wave).await.context("could not read the wave")?;
+    let found = found.ok_or_else(|| {
+        Refused::new(
+            Status::NotFound,
+            format!("There is no wave {wave} any more."),
+        )
+    })?;
+    if gate_plan(&found, *gate).approver(by).is_none() {
+        let message = format!("You are no approver of the {gate} gate of wave {wave}.");
+        return Err(Refused::new(Status::Forbidden, message).into());
+    }
+    Ok(found)
+}
+
 /// Record the decision, and say what everybody shall see, or the person alone.
 async fn decide<W, I, D, O, X, S, C>(
     decision: &Decision,
     ports: &Ports<'_, W, I, D, O, X, S, C>,
-    console_url: &str,
     now: Timestamp,
 ) -> Result<Answer, Failure>
 where
@@ -154,22 +211,8 @@ where
 {
     let Decision { by, button, .. } = decision;
     let Button { wave, gate, .. } = button;
-    let found = ports
-        .waves
-        .wave(wave)
-        .await
-        .context("could not read the wave")?;
-    let found = found.ok_or_else(|| {
-        Refused::new(
-            Status::NotFound,
-            format!("There is no wave {wave} any more."),
-        )
-    })?;
+    let found = asking(by, button, ports.waves).await?;
     let plan = gate_plan(&found, *gate);
-    if plan.approver(by).is_none() {
-        let message = format!("You are no approver of the {gate} gate of wave {wave}.");
-        return Err(Refused::new(Status::Forbidden, message).into());
-    }
     if found.phase.terminal() {
         let message = format!(
             "Wave {wave} has ended ({}): nothing is asked.",
@@ -202,11 +245,11 @@ where
         );
         return Err(Refused::new(Status::Conflict, message).into());
     }
-    Ok(shown(decision, &found, now, console_url))
+    Ok(shown(decision, &found, now))
 }
 
 /// The message as everybody sees it now.
-fn shown(decision: &Decision, wave: &Wave, now: Timestamp, console_url: &str) -> Answer {
+fn shown(decision: &Decision, wave: &Wave, now: Timestamp) -> Answer {
     let Decision {
         by,
         verdict,
@@ -243,7 +286,6 @@ fn shown(decision: &Decision, wave: &Wave, now: Timestamp, console_url: &str) ->
         approvers: &plan.approvers,
         expires: open.expires,
         asking: Asking::First,
-        page: console_url,
     };
     Answer::Replace(question.message(Standing {
         lines: &lines,

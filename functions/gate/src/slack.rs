@@ -46,7 +46,6 @@ pub(crate) async fn ask(
         approvers: question.approvers,
         expires: question.expires,
         asking: question.asking,
-        page: question.console_url,
     }
     .message(Standing {
         lines: &[],

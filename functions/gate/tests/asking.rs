@@ -440,14 +440,14 @@ async fn people_in_slack_are_asked_by_one_message() {
         .await
         .expect("asked");
     assert!(mails.sent.borrow().is_empty(), "nobody decides by mail");
-    let written = slack.written.borrow();
+    let written = slack.written.take();
     assert_eq!(written.len(), 1);
     insta::assert_json_snapshot!(written[0]);
     let values = values(&written[0]);
-    assert_eq!(values.len(), 2);
-    assert_eq!(
-        values[0], values[1],
-        "both buttons answer the same question"
+    assert_eq!(values.len(), 3);
+    assert!(
+        values.iter().all(|value| *value == values[0]),
+        "all buttons are about the same question"
     );
     let sealed = SealedButton::parse(&values[0]).expect("a value");
     assert!(
@@ -562,4 +562,53 @@ async fn nobody_is_asked_while_one_mailbox_would_get_several_links() {
         "all@example.com would get the links of ops@example.com and dba@example.com: give each \
          subscriber of the topic a filter policy on `to` with their own address"
     );
+}
+
+#[tokio::test]
+async fn a_question_that_is_over_says_so_in_its_message() {
+    let posted = Posted {
+        channel: "C024BE91L".to_owned(),
+        ts: "1548261231.000200".to_owned(),
+    };
+    for (failure, done) in [
+        (None, true),
+        (Some(CallError::Unknown("no answer".to_owned())), false),
+        (
+            Some(CallError::refused(
+                RefusalKind::NotFound,
+                "message_not_found",
+            )),
+            false,
+        ),
+    ] {
+        let store = MemoryStore::new();
+        let mut draft = Draft::next(&wave(), Loaded::default(), time(NOON));
+        draft.effects.push(Effect {
+            id: effect(),
+            wave: wave(),
+            task: Task::CloseQuestion {
+                gate: Gate::Cutover,
+                posted: posted.clone(),
+                end: "It was approved by slack:U024BE7LH.".to_owned(),
+            },
+            status: EffectStatus::Planned,
+        });
+        store.save(&draft.turn()).await.expect("saved");
+        let slack = FakeSlack {
+            failure,
+            ..FakeSlack::default()
+        };
+        let (signer, mails) = (FakeSigner(Ok(())), FakeMails::default());
+        ask_by(NOON, &store, &signer, &mails, &slack)
+            .await
+            .expect("answered");
+        assert_eq!(
+            slack.written.borrow()[0].text,
+            "Wave orders, cutover gate: It was approved by <@U024BE7LH>."
+        );
+        let EffectStatus::Answered { outcome, .. } = status(&store) else {
+            panic!("{:?}", status(&store));
+        };
+        assert_eq!(outcome == Outcome::Done, done, "{outcome:?}");
+    }
 }

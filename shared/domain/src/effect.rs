@@ -61,6 +61,10 @@ pub enum EffectStatus {
 /// What is wanted. The name of the function that does it is [`Task::function`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "do")]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a wave has a few of them at a time, and they are moved seldom"
+)]
 pub enum Task {
     /// Make these servers belong to this wave and to no other live one. At most 200.
     Claim {

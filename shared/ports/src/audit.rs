@@ -30,7 +30,7 @@ pub trait Exports {
     /// The last record of the wave that is archived and told. A consistent read.
     async fn exported(&self, wave: &WaveId) -> Result<AuditHead, StoreError>;
 
-    /// It is `to` now, if it was `from`; gives whether it was.
+    /// It is `to` now, if it was `from`; gives whether it is `to`.
     async fn set_exported(
         &self,
         wave: &WaveId,

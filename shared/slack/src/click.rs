@@ -15,7 +15,7 @@ pub const APPROVE: &str = "tidegate_approve";
 /// The button that rejects.
 pub const REJECT: &str = "tidegate_reject";
 
-/// The button that leads to the page. Slack tells the app of such clicks too.
+/// The button that asks for the wave's page.
 pub const LOOK: &str = "tidegate_look";
 
 /// A click on a button of ours.
@@ -45,8 +45,11 @@ pub enum Pressed {
         /// The value that it carries.
         value: String,
     },
-    /// The one that leads to the page: nothing is asked of us.
-    Look,
+    /// The one that asks for the wave's page.
+    Look {
+        /// The value that it carries.
+        value: String,
+    },
 }
 
 /// What came is no click on a button of ours.
@@ -125,7 +128,7 @@ impl Click {
                 verdict: Verdict::Reject,
                 value,
             },
-            (LOOK, _) => Pressed::Look,
+            (LOOK, Some(value)) => Pressed::Look { value },
             _ => return Err(ClickError::Unknown),
         };
         Ok(Self {
@@ -182,11 +185,12 @@ mod tests {
     }
 
     #[test]
-    fn a_button_with_a_link_asks_nothing() {
+    fn whoever_wants_to_look_decides_nothing() {
         let mut look = payload();
-        look["actions"] = json!([{"action_id": "tidegate_look", "type": "button"}]);
+        look["actions"][0]["action_id"] = json!("tidegate_look");
         let click = Click::parse(&body(&look)).expect("a click");
-        assert_eq!(click.pressed, Pressed::Look);
+        let value = "a.b".to_owned();
+        assert_eq!(click.pressed, Pressed::Look { value });
     }
 
     #[test]

@@ -160,13 +160,9 @@ fn withdrawable(wave: &Wave, gate: Gate) -> Result<(), String> {
     }
 }
 
-/// What the domain says, as a sentence.
-fn sentence(text: &str) -> String {
-    let mut characters = text.chars();
-    match characters.next() {
-        Some(first) => format!("{}{}.", first.to_uppercase(), characters.as_str()),
-        None => String::new(),
-    }
+/// Why a decision would not count, as a sentence: it may begin with a name.
+fn sentence(why: &str) -> String {
+    format!("That would not count: {why}.")
 }
 
 /// The longest reason, in characters.

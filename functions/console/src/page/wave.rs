@@ -108,21 +108,23 @@ fn place(phase: &Phase) -> Option<usize> {
     }
 }
 
-const RAIL: [&str; 9] = [
-    "Waiting",
-    "Preflight",
-    "Tests",
-    "Cutover gate",
-    "Cutover",
-    "Soak",
-    "Finalize gate",
-    "Finalize",
-    "Completed",
+/// The phases on the rail: their names, and what they are called for people.
+static RAIL: [(&str, &str); 9] = [
+    ("Waiting", "Waiting"),
+    ("Preflight", "Preflight"),
+    ("Testing", "Tests"),
+    ("AwaitingCutover", "Cutover gate"),
+    ("CuttingOver", "Cutover"),
+    ("Soaking", "Soak"),
+    ("AwaitingFinalize", "Finalize gate"),
+    ("Finalizing", "Finalize"),
+    ("Completed", "Completed"),
 ];
 
-/// The phase for people.
-fn label(phase: &Phase) -> &'static str {
-    place(phase).map_or(phase.name(), |place| RAIL[place])
+/// The phase of that name for people.
+fn label(name: &str) -> &str {
+    let known = RAIL.iter().find(|(phase, _)| *phase == name);
+    known.map_or(name, |(_, label)| *label)
 }
 
 fn steps(phase: &Phase) -> Vec<Step> {
@@ -130,7 +132,7 @@ fn steps(phase: &Phase) -> Vec<Step> {
     let mut steps: Vec<_> = RAIL
         .iter()
         .enumerate()
-        .map(|(number, label)| Step {
+        .map(|(number, (_, label))| Step {
             label,
             state: match now {
                 Some(now) if number < now || (number == now && phase.terminal()) => "done",
@@ -207,10 +209,10 @@ impl Glance<'_> {
             frame: Frame {
                 place: Some("wave"),
                 refresh: (!ended && !filter.still).then_some(REFRESH),
-                ..Frame::new(format!("{}: {}", wave.id, label(&wave.phase)))
+                ..Frame::new(format!("{}: {}", wave.id, label(wave.phase.name())))
             },
             wave: wave.id.as_str(),
-            phase: label(&wave.phase),
+            phase: label(wave.phase.name()),
             since: words::time(wave.phase_since, zone),
             ended,
             waiting_for: match wave.hold {
@@ -286,5 +288,10 @@ mod tests {
                 .all(|state| *state == "done")
         );
         assert_eq!(steps(&Phase::Aborting)[0].label, "Aborting");
+        let phases = [Phase::Waiting, Phase::Testing, Phase::Completed];
+        for phase in phases {
+            let place = place(&phase).expect("on the rail");
+            assert_eq!(RAIL[place].0, phase.name());
+        }
     }
 }

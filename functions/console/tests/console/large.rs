@@ -46,7 +46,7 @@ fn stage(number: usize) -> Stage {
 fn observed(server: &Server, number: usize) -> ServerSeen {
     let mut seen = seen(&server.id, number, time("2026-12-01T11:59:00Z"));
     let lag = [0, 5, 90, 4_000][number % 4];
-    seen.replication.lag = (number % 7 != 0).then(|| SignedDuration::from_secs(lag));
+    seen.replication.lag = (!number.is_multiple_of(7)).then(|| SignedDuration::from_secs(lag));
     seen.replication.backlog_bytes = (number as u64 * 7_919) % 1_000_000_007;
     seen.replication.total_bytes = 1 << 36;
     seen.replication.replicated_bytes = (number as u64 * 104_729_123) % (1 << 36);

@@ -6,6 +6,7 @@ mod large;
 mod api;
 mod apply;
 mod audit;
+mod fuzz;
 mod hostile;
 mod link;
 mod samples;

@@ -113,6 +113,11 @@ fn approve(user: &str) -> Request {
     click(&payload(user, "tidegate_approve", &value_of(&button())))
 }
 
+/// A console that asks in Slack, and a click that it takes.
+pub(super) async fn asked() -> (Console, Request) {
+    (console().await, approve(ANNA))
+}
+
 fn reject(user: &str) -> Request {
     click(&payload(user, "tidegate_reject", &value_of(&button())))
 }
@@ -483,12 +488,29 @@ async fn a_gate_that_is_no_longer_asked_is_not_decided() {
 }
 
 #[tokio::test]
-async fn the_button_to_the_page_decides_nothing() {
+async fn an_approver_who_wants_to_look_gets_an_address_of_their_own() {
     let console = console().await;
-    let look = click(&payload(ANNA, "tidegate_look", ""));
-    assert_eq!(console.send(look).await.status_code, 200);
-    assert!(console.messages().is_empty());
-    assert!(console.slack.answers.borrow().is_empty());
+    let look = |user: &str| click(&payload(user, "tidegate_look", &value_of(&button())));
+    let said = turned_down(&console, look("U0STRANGER")).await;
+    assert!(said.starts_with("You are no approver"), "{said}");
+    let said = turned_down(&console, look(ANNA)).await;
+    let (url, rest) = said.split_once('|').expect("a link");
+    assert_eq!(
+        rest,
+        "The page of wave orders>, for you alone and for an hour."
+    );
+    let path = url
+        .strip_prefix("<https://console.example.com/")
+        .expect("ours");
+    let (path, query) = path.split_once('?').expect("a query");
+    let mut page = request("GET", &format!("/{path}"));
+    page.raw_query_string = query.to_owned();
+    let page = console.send(page).await;
+    assert_eq!(page.status_code, 200);
+    assert!(
+        !page.body.contains("decide?token="),
+        "a pass decides nothing"
+    );
 }
 
 #[tokio::test]

@@ -53,9 +53,9 @@ pub async fn an_export_goes_on_from_where_it_was(store: &impl AllPorts) {
         store.set_exported(&id, &head(1), &head(2)).await,
         "go on"
     ));
-    assert!(!ok(
+    assert!(ok(
         store.set_exported(&id, &head(1), &head(2)).await,
-        "again"
+        "the same again"
     ));
     assert_eq!(ok(store.exported(&id).await, "read"), head(2));
 }
@@ -79,7 +79,8 @@ pub async fn waves_that_were_written_are_found(store: &impl AllPorts) {
     assert_eq!(ok(store.swept().await, "read"), Some(at(950_002)));
 }
 
-/// A flood is counted, and the first of each kind and hour are kept.
+/// A flood is counted, and the first of each kind and hour are kept. A count whose answer was lost
+/// may count twice: less is kept then, never more.
 pub async fn refused_requests_are_bounded(store: &impl AllPorts) {
     // Midnight of a day of its own: the fixtures begin at 11:06:40.
     let morning = at(40 * 86_400 + 46_400);
@@ -91,10 +92,13 @@ pub async fn refused_requests_are_bounded(store: &impl AllPorts) {
         who: "192.0.2.7".to_owned(),
     };
     let most = i64::try_from(MOST_AN_HOUR).unwrap_or(i64::MAX);
+    let mut kept = Vec::new();
     for second in 0..most + 5 {
-        let kept = ok(store.note(&refused(second, "link")).await, "note");
-        assert_eq!(kept, second < most, "{second}");
+        kept.push(ok(store.note(&refused(second, "link")).await, "note"));
     }
+    assert!(kept.is_sorted_by(|a, b| a >= b), "the first: {kept:?}");
+    let kept = kept.into_iter().filter(|kept| *kept).count() as u64;
+    assert!((1..=MOST_AN_HOUR).contains(&kept), "{kept}");
     assert!(
         ok(store.note(&refused(1, "slack")).await, "note"),
         "another kind"
@@ -105,14 +109,11 @@ pub async fn refused_requests_are_bounded(store: &impl AllPorts) {
     );
     let day = morning.to_zoned(TimeZone::UTC).date();
     let found = ok(store.refused_on(day).await, "read");
-    assert_eq!(found.requests.len() as u64, MOST_AN_HOUR + 2);
+    assert_eq!(found.requests.len() as u64, kept + 2);
     assert!(found.requests.contains(&refused(0, "link")));
-    let first = (
-        found.counts[0].hour,
-        &*found.counts[0].kind,
-        found.counts[0].count,
-    );
-    assert_eq!(first, (0, "link 403", MOST_AN_HOUR + 5));
+    let first = &found.counts[0];
+    assert_eq!((first.hour, &*first.kind), (0, "link 403"));
+    assert!(first.count >= MOST_AN_HOUR + 5, "{}", first.count);
     assert_eq!(found.counts.len(), 3);
     let other = day.tomorrow().unwrap_or(day);
     let found = ok(store.refused_on(other).await, "read");

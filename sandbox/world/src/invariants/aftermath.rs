@@ -4,6 +4,7 @@
 
 use mgn_sim::{JobKind, LifeCycleState};
 use tidegate_domain::audit::{self, AuditRecord};
+use tidegate_domain::event::{EVENTS, events};
 use tidegate_domain::id::WaveId;
 use tidegate_domain::server::{End, Server, Stage};
 use tidegate_domain::wave::Wave;
@@ -39,6 +40,12 @@ pub fn at_the_end(cloud: &Cloud, mends: bool) {
         let id = &left.id;
         if let Err(text) = audit::verify(&left.audit, &left.wave.audit) {
             violated(cloud, 2, format!("{id}: {text}"));
+        }
+        for event in left.audit.iter().flat_map(events) {
+            if !EVENTS.iter().any(|(name, _)| *name == event.event) {
+                let text = format!("{id}: nobody was promised an event {}", event.event);
+                violated(cloud, 2, text);
+            }
         }
         if left.wave.phase.terminal() && left.owned > 0 {
             violated(

@@ -45,11 +45,10 @@ impl Exports for MemoryStore {
     ) -> Result<bool, StoreError> {
         Ok(self.with(|tables| {
             let exported = tables.exported.entry(wave.clone()).or_default();
-            let ours = exported == from;
-            if ours {
+            if exported == from {
                 exported.clone_from(to);
             }
-            ours
+            exported == to
         }))
     }
 

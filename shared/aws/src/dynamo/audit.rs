@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use aws_sdk_dynamodb::types::ReturnValuesOnConditionCheckFailure;
 use jiff::Timestamp;
 use tidegate_domain::audit::{AuditHead, StoredRecord};
 use tidegate_domain::id::WaveId;
@@ -97,7 +98,8 @@ impl Exports for DynamoStore {
             .client
             .put_item()
             .table_name(&self.table)
-            .set_item(Some(item));
+            .set_item(Some(item))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
         let put = if from.records == 0 {
             put.condition_expression("attribute_not_exists(#pk)")
                 .set_expression_attribute_names(names(&["pk"]))
@@ -111,7 +113,11 @@ impl Exports for DynamoStore {
         };
         Ok(match written(put.send().await)? {
             Written::Done(_) => true,
-            Written::Unmet(_) => false,
+            // Our own put, whose answer was lost, or another invocation's of the same.
+            Written::Unmet(item) => item.is_some_and(|item| {
+                item.number_if("records") == Some(to.records)
+                    && item.text_if("hash") == Some(&to.hash)
+            }),
         })
     }
 

@@ -12,7 +12,7 @@ use crate::audit::About;
 use crate::effect::{
     Effect, EffectStatus, IRREVERSIBLE_WITHIN, LifeCycleTarget, Outcome, Refusal, RefusalKind, Task,
 };
-use crate::gate::Asking;
+use crate::gate::{Asking, GateState};
 use crate::hold::HoldReason;
 use crate::id::{EffectId, JobId, ServerId};
 use crate::server::{CallStep, JobStep, Purpose, RunStep, Server, Stage, TestInstance, Then};
@@ -87,13 +87,18 @@ fn close(turn: &mut Turn, effect: &Effect, outcome: Outcome) {
         (
             Task::OpenGate {
                 gate,
+                evidence,
                 asking: Asking::First,
                 ..
             },
             Outcome::Refused(refusal),
         ) => {
-            turn.wave.gates.remove(gate);
-            hold_for(turn, &effect.task, &refusal);
+            // Those who were asked all the same may have decided meanwhile.
+            let asked = turn.wave.gates.get(gate);
+            if matches!(asked, Some(GateState::Open(open)) if open.evidence == *evidence) {
+                turn.wave.gates.remove(gate);
+                hold_for(turn, &effect.task, &refusal);
+            }
         }
         (Task::OpenGate { gate, evidence, .. }, Outcome::Posted(posted)) => {
             questions::asked(turn, *gate, evidence.hash(), posted);

@@ -6,6 +6,7 @@ use tidegate_domain::view;
 use tidegate_domain::wave::Wave;
 use tidegate_domain::words::{self, one_line};
 
+use super::label;
 use crate::page::{LONGEST_TEXT, chart};
 
 /// The most entries of the timeline.
@@ -36,7 +37,7 @@ pub(super) fn spans(records: &[AuditRecord], now: Timestamp) -> Vec<Span> {
             took: words::duration(SignedDuration::from_secs(
                 span.to.as_second() - span.from.as_second(),
             )),
-            name: span.name,
+            name: label(&span.name).to_owned(),
             class: span.stretch.class,
             x: span.stretch.x,
             width: span.stretch.width,
