@@ -148,7 +148,12 @@ pub(crate) fn mail(wave: &WaveId, news: &News) -> Mail {
             let hostname = one_line(hostname, LONGEST_NAME);
             let by = window.as_ref().map_or_else(
                 || "act now".to_owned(),
-                |window| format!("act before {}", window.closes.strftime("%Y-%m-%d %H:%M UTC")),
+                |window| {
+                    format!(
+                        "act before {}",
+                        window.closes.strftime("%Y-%m-%d %H:%M UTC")
+                    )
+                },
             );
             (
                 format!("wave {wave}: replication stalls, {by}: {hostname}"),

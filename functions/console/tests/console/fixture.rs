@@ -250,7 +250,14 @@ impl Console {
             archive: &self.archive,
             key: &AUDIT_KEY,
         };
-        console::handle(request, &ports, &slack, &books, SignedDuration::from_secs(180)).await
+        console::handle(
+            request,
+            &ports,
+            &slack,
+            &books,
+            SignedDuration::from_secs(180),
+        )
+        .await
     }
 
     /// Everything that was ever appended to an inbox.

@@ -346,7 +346,7 @@ impl Draft {
     /// Write something into the audit chain.
     pub fn record(&mut self, text: &str) {
         let entries = vec![Entry {
-            event: "SomethingHappened".to_owned(),
+            event: "WaveApplied".to_owned(),
             text: text.to_owned(),
             by: None,
             reference: None,

@@ -94,8 +94,8 @@ fn several_identities_of_a_person_are_one_approver() {
     change(
         ANNA,
         "{ phone: \"1\" }",
-        "5:45: unknown key `phone`; an approver may have `mail`, `slack` and `iam`
-5:43: `approvers`: expected at least one of `mail`, `slack` and `iam`; found a mapping",
+        "5:44: `approvers`: expected at least one of `mail`, `slack` and `iam`; found a mapping
+5:46: unknown key `phone`; an approver may have `mail`, `slack` and `iam`",
     );
 }
 
