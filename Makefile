@@ -19,15 +19,15 @@ FUNCTIONS := $(notdir $(wildcard functions/*))
 help: ## Show this
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  \1\t/' | expand -t 14
 
-setup: .venv/made .venv/pages/made ## Make the environments of the sandbox and the tests
+setup: .venv/made .venv/pages/made ## Make the environments of the sandbox and of the tests
 
 build: ## Build everything for this machine (the first build takes about 12 minutes)
 	cargo build $(EVERYTHING)
 
-demo: setup build ## Run a whole wave on this machine; FAULTS=1 makes things go wrong
+demo: .venv/made build ## Run a whole wave on this machine; FAULTS=1 makes things go wrong
 	.venv/bin/python -m sandbox.local.demo $(if $(FAULTS),--faults) $(ARGS)
 
-sandbox: setup build ## Start the local AWS with Tidegate in it; ARGS="--help" for options
+sandbox: .venv/made build ## Start the local AWS with Tidegate in it; ARGS="--help" for options
 	@.venv/bin/python -m sandbox.local $(ARGS)
 
 test: setup build ## Run all tests: Rust first, then those in the sandbox
@@ -37,7 +37,7 @@ test: setup build ## Run all tests: Rust first, then those in the sandbox
 simulate: build ## Simulate N worlds under faults; SEED=… replays one
 	$(CARGO_TARGET_DIR)/debug/simulate $(if $(SEED),--seed $(SEED),--count $(N)) $(ARGS)
 
-bench: setup ## Measure decisions, binaries and calls of MGN
+bench: .venv/made ## Measure decisions, binaries and calls of MGN
 	cargo build --release --workspace $(FUNCTIONS:%=--bin %) --example bare
 	cargo bench --workspace --bench '*'
 	.venv/bin/python -m tests.benches.binaries
