@@ -60,6 +60,7 @@ pub fn load() -> SdkConfig {
                 .build(),
         )
         .retry_config(RetryConfig::standard().with_max_attempts(READS));
+    config.set_endpoint_url(std::env::var("AWS_ENDPOINT_URL").ok());
     config.set_http_client(http_client());
     config.build()
 }
