@@ -4,23 +4,16 @@
 //! link is no pass. The page of a link hands one out to its approver, and the API to a proved AWS
 //! principal. (A sign-in would take the place of the latter.)
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tidegate_domain::id::WaveId;
 use tidegate_domain::plan::Approver;
+use tidegate_domain::token::{Sealable, Sealed};
 use tidegate_domain::words;
 use tidegate_ports::error::{Context, HandlerError};
 use tidegate_ports::signer::Signer;
 
 use crate::refused::{Failure, Refused, Status};
-
-/// What the code is made over begins with this, so that it is good for passes alone.
-const PURPOSE: &str = "tidegate pass v1\n";
-
-/// The longest pass that is looked at, in bytes.
-const LONGEST: usize = 2_048;
 
 /// What a pass lets its holder see.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,13 +29,16 @@ pub(crate) struct Pass {
     pub(crate) expires: Timestamp,
 }
 
+impl Sealable for Pass {
+    const PURPOSE: &'static str = "tidegate pass v1\n";
+    const LONGEST: usize = 2_048;
+}
+
 impl Pass {
     /// The pass as a token. The same pass always makes the same.
     async fn token(&self, signer: &impl Signer) -> Result<String, HandlerError> {
-        let payload = URL_SAFE_NO_PAD.encode(serde_json::to_vec(self).unwrap_or_default());
-        let code = signer.sign(&signed(&payload)).await;
-        let code = URL_SAFE_NO_PAD.encode(code.context("could not sign a pass")?);
-        Ok(format!("{payload}.{code}"))
+        let code = signer.sign(&self.to_sign()).await;
+        Ok(self.seal(&code.context("could not sign a pass")?))
     }
 
     /// The address of the wave's page with this pass, relative to the console's own.
@@ -56,17 +52,12 @@ impl Pass {
         signer: &impl Signer,
         now: Timestamp,
     ) -> Result<Self, Failure> {
-        let (payload, code) = token.split_once('.').ok_or_else(altered)?;
-        if token.len() > LONGEST {
-            return Err(altered().into());
-        }
-        let code = URL_SAFE_NO_PAD.decode(code).map_err(|_| altered())?;
-        let genuine = signer.verify(&signed(payload), &code).await;
+        let sealed = Sealed::<Self>::parse(token).map_err(|_| altered())?;
+        let genuine = signer.verify(&sealed.signed(), sealed.code()).await;
         if !genuine.context("could not verify a pass")? {
             return Err(altered().into());
         }
-        let json = URL_SAFE_NO_PAD.decode(payload).map_err(|_| altered())?;
-        let pass: Self = serde_json::from_slice(&json).map_err(|_| altered())?;
+        let pass = sealed.open().map_err(|_| altered())?;
         if pass.expires <= now {
             let message = format!(
                 "This address was good until {}: open the page again from your mail or with \
@@ -78,10 +69,6 @@ impl Pass {
         }
         Ok(pass)
     }
-}
-
-fn signed(payload: &str) -> Vec<u8> {
-    format!("{PURPOSE}{payload}").into_bytes()
 }
 
 fn altered() -> Refused {

@@ -5,12 +5,15 @@
 
 mod turn;
 
+mod cancel;
 mod decisions;
 mod inbox;
 mod outcomes;
 mod questions;
+mod refusals;
 
 mod cleanup;
+mod documents;
 mod follow;
 
 mod evidence;
@@ -178,7 +181,7 @@ pub fn decide(mut facts: Facts) -> Decision {
         }
     }
     outcomes::apply(&mut turn);
-    outcomes::cancel_stale(&mut turn);
+    cancel::cancel_stale(&mut turn);
     launches::keep_slots(&mut turn);
     for index in 0..turn.servers.len() {
         turn.with_server(index, follow::follow);

@@ -261,3 +261,25 @@ impl Task {
         }
     }
 }
+
+impl Task {
+    /// What it does, for people.
+    #[must_use]
+    pub fn title(&self) -> &'static str {
+        match self {
+            Self::Claim { .. } => "Claiming servers",
+            Self::Release { .. } => "Giving servers free",
+            Self::Preflight { .. } => "The preflight",
+            Self::StartTest { .. } => "Launching tests",
+            Self::StartCutover { .. } => "Launching cutovers",
+            Self::TerminateTests { .. } => "Terminating test instances",
+            Self::ChangeLifeCycle { .. } => "Changing the life cycle",
+            Self::RetryReplication { .. } => "Retrying replication",
+            Self::RunDocument { .. } => "Running a document",
+            Self::OpenGate { .. } => "Asking the approvers",
+            Self::CloseQuestion { .. } => "Changing a message in Slack",
+            Self::Finalize { .. } => "Finalizing",
+            Self::Notify { .. } => "Telling people",
+        }
+    }
+}

@@ -25,5 +25,6 @@ pub mod event;
 pub mod link;
 pub mod news;
 pub mod refused;
+pub mod token;
 pub mod view;
 pub mod words;

@@ -4,12 +4,8 @@
 //! that only the holder of the key can make. Nothing in a token is believed before its code is
 //! verified: [`Sealed`] gives the bytes to verify, and only then its [`Link`].
 //!
-//! A token is `PAYLOAD.CODE`, both in base64url without padding. The payload is compact JSON; the
-//! code is HMAC-SHA-256 over [`PURPOSE`] and the payload as it stands in the token, so that a code
-//! made for anything else is worth nothing here.
+//! The token is one of [`crate::token`].
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -17,6 +13,7 @@ use sha2::{Digest, Sha256};
 use crate::gate::Gate;
 use crate::id::{MessageId, WaveId};
 use crate::plan::Approver;
+use crate::token::{self, Sealable};
 
 /// What the code is made over begins with this, so that it is good for links alone.
 pub const PURPOSE: &str = "tidegate link v1\n";
@@ -45,29 +42,25 @@ pub struct Link {
 }
 
 /// A token that was taken apart and not yet verified.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Sealed {
-    payload: String,
-    code: Vec<u8>,
-}
+pub type Sealed = token::Sealed<Link>;
 
-/// A token that no link was ever given out as.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the link is incomplete or was altered")]
-pub struct LinkError;
+impl Sealable for Link {
+    const PURPOSE: &'static str = PURPOSE;
+    const LONGEST: usize = LONGEST;
+}
 
 impl Link {
     /// The bytes that the code is made over.
     #[must_use]
     pub fn signed(&self) -> Vec<u8> {
-        signed(&self.payload())
+        self.to_sign()
     }
 
     /// The token, given the code over [`Link::signed`]. The same link and code always make the
     /// same token.
     #[must_use]
     pub fn token(&self, code: &[u8]) -> String {
-        format!("{}.{}", self.payload(), URL_SAFE_NO_PAD.encode(code))
+        self.seal(code)
     }
 
     /// The message under which the link's decision lies in the inbox: one for an approver and
@@ -86,49 +79,6 @@ impl Link {
         MessageId::parse(format!("link-{digest}"))
             .expect("a short text of letters and digits is a message ID")
     }
-
-    fn payload(&self) -> String {
-        URL_SAFE_NO_PAD.encode(serde_json::to_vec(self).unwrap_or_default())
-    }
-}
-
-impl Sealed {
-    /// Take a token apart.
-    pub fn parse(token: &str) -> Result<Self, LinkError> {
-        if token.len() > LONGEST {
-            return Err(LinkError);
-        }
-        let (payload, code) = token.split_once('.').ok_or(LinkError)?;
-        let code = URL_SAFE_NO_PAD.decode(code).map_err(|_| LinkError)?;
-        Ok(Self {
-            payload: payload.to_owned(),
-            code,
-        })
-    }
-
-    /// The bytes that [`Sealed::code`] must be verified over.
-    #[must_use]
-    pub fn signed(&self) -> Vec<u8> {
-        signed(&self.payload)
-    }
-
-    /// The code that came with the token.
-    #[must_use]
-    pub fn code(&self) -> &[u8] {
-        &self.code
-    }
-
-    /// The link. To be called once the code was verified, and not before.
-    pub fn open(&self) -> Result<Link, LinkError> {
-        let json = URL_SAFE_NO_PAD
-            .decode(&self.payload)
-            .map_err(|_| LinkError)?;
-        serde_json::from_slice(&json).map_err(|_| LinkError)
-    }
-}
-
-fn signed(payload: &str) -> Vec<u8> {
-    format!("{PURPOSE}{payload}").into_bytes()
 }
 
 #[cfg(test)]
@@ -210,7 +160,7 @@ mod tests {
         let long = format!("{}.AA", "A".repeat(LONGEST));
         for token in ["", ".", "abc", "abc.=", "abc.a b", "abc.YQ==", &long] {
             let opened = Sealed::parse(token).and_then(|sealed| sealed.open());
-            assert_eq!(opened, Err(LinkError), "{token}");
+            assert_eq!(opened, Err(crate::token::Altered), "{token}");
         }
     }
 

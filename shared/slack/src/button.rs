@@ -4,17 +4,16 @@
 //! was made in. Slack's signature says who clicked; the value's code says on what. One without the
 //! other decides nothing.
 //!
-//! A value is `PAYLOAD.CODE`, both in base64url without padding, as in links; its purpose is
-//! another, so that neither passes for the other.
+//! A value is a token of [`tidegate_domain::token`], as a link is; its purpose is another, so that
+//! neither passes for the other.
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use tidegate_domain::gate::Gate;
 use tidegate_domain::id::{MessageId, WaveId};
 use tidegate_domain::plan::Approver;
+use tidegate_domain::token::{self, Sealable};
 
 /// What the code is made over begins with this, so that it is good for buttons alone.
 pub const PURPOSE: &str = "tidegate slack button v1\n";
@@ -40,28 +39,24 @@ pub struct Button {
 }
 
 /// A value that was taken apart and not yet verified.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SealedButton {
-    payload: String,
-    code: Vec<u8>,
-}
+pub type SealedButton = token::Sealed<Button>;
 
-/// A value that no button was ever given.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the button's value was altered")]
-pub struct ButtonError;
+impl Sealable for Button {
+    const PURPOSE: &'static str = PURPOSE;
+    const LONGEST: usize = LONGEST;
+}
 
 impl Button {
     /// The bytes that the code is made over.
     #[must_use]
     pub fn signed(&self) -> Vec<u8> {
-        signed(&self.payload())
+        self.to_sign()
     }
 
     /// The value, given the code over [`Button::signed`]. Always the same for the same button.
     #[must_use]
     pub fn value(&self, code: &[u8]) -> String {
-        format!("{}.{}", self.payload(), URL_SAFE_NO_PAD.encode(code))
+        self.seal(code)
     }
 
     /// The message under which an approver's decision lies in the inbox: one for an approver and an
@@ -80,55 +75,6 @@ impl Button {
         MessageId::parse(format!("slack-{digest}"))
             .expect("a short text of letters and digits is a message ID")
     }
-
-    fn payload(&self) -> String {
-        URL_SAFE_NO_PAD.encode(serde_json::to_vec(self).unwrap_or_default())
-    }
-}
-
-impl SealedButton {
-    /// Take a value apart.
-    ///
-    /// # Errors
-    /// It is none of ours.
-    pub fn parse(value: &str) -> Result<Self, ButtonError> {
-        if value.len() > LONGEST {
-            return Err(ButtonError);
-        }
-        let (payload, code) = value.split_once('.').ok_or(ButtonError)?;
-        let code = URL_SAFE_NO_PAD.decode(code).map_err(|_| ButtonError)?;
-        Ok(Self {
-            payload: payload.to_owned(),
-            code,
-        })
-    }
-
-    /// The bytes that [`SealedButton::code`] must be verified over.
-    #[must_use]
-    pub fn signed(&self) -> Vec<u8> {
-        signed(&self.payload)
-    }
-
-    /// The code that came with the value.
-    #[must_use]
-    pub fn code(&self) -> &[u8] {
-        &self.code
-    }
-
-    /// The button. To be called once the code was verified, and not before.
-    ///
-    /// # Errors
-    /// It is none of ours.
-    pub fn open(&self) -> Result<Button, ButtonError> {
-        let json = URL_SAFE_NO_PAD
-            .decode(&self.payload)
-            .map_err(|_| ButtonError)?;
-        serde_json::from_slice(&json).map_err(|_| ButtonError)
-    }
-}
-
-fn signed(payload: &str) -> Vec<u8> {
-    format!("{PURPOSE}{payload}").into_bytes()
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 
 use super::decisions::{self, Said};
 use super::turn::Turn;
-use super::{cleanup, gates, outcomes};
+use super::{cancel, cleanup, gates};
 use crate::audit::About;
 use crate::gate::Gate;
 use crate::hold::{HoldId, HoldReason};
@@ -318,7 +318,7 @@ fn abort(turn: &mut Turn) -> Answer {
         return Ok("The wave is being ended already.".to_owned());
     }
     turn.wave.hold = None;
-    outcomes::cancel_planned(turn);
+    cancel::cancel_planned(turn);
     turn.enter(Phase::Aborting);
     Ok("The wave is being ended; what was started is cleaned up.".to_owned())
 }

@@ -1,27 +1,20 @@
 //! What the answer to an effect does to the wave and its servers; then the effect is closed.
-//!
-//! Every kind of refusal has one treatment: a refusal did nothing, so the server is due again,
-//! gives up, or the wave is held.
+//! Refusals are treated in `refusals`.
 
 use std::collections::BTreeMap;
 
-use super::cleanup::give_up;
+use super::refusals::{
+    MOST_GUARDED, MOST_REFUSALS, give_up_document, guarded, hold_for, hold_reason, pause, refused,
+};
 use super::turn::Turn;
 use super::{follow, launches, questions, wants};
 use crate::audit::About;
-use crate::effect::{
-    Effect, EffectStatus, IRREVERSIBLE_WITHIN, LifeCycleTarget, Outcome, Refusal, RefusalKind, Task,
-};
+use crate::effect::{Effect, EffectStatus, LifeCycleTarget, Outcome, Refusal, RefusalKind, Task};
 use crate::gate::{Asking, GateState};
 use crate::hold::HoldReason;
 use crate::id::{EffectId, JobId, ServerId};
-use crate::server::{CallStep, JobStep, Purpose, RunStep, Server, Stage, TestInstance, Then};
+use crate::server::{CallStep, JobStep, Purpose, RunStep, Server, Stage, TestInstance};
 use crate::wave::{Claims, Phase};
-
-/// How often in a row our own guard refuses a finalize before a person is asked.
-const MOST_GUARDED: u32 = 3;
-/// How often in a row a server is refused before it is given up.
-const MOST_REFUSALS: u32 = 20;
 
 /// Apply every answer that has come.
 pub(super) fn apply(turn: &mut Turn) {
@@ -201,7 +194,7 @@ fn preflight(turn: &mut Turn, effect: &Effect, servers: &[ServerId], outcome: Ou
 }
 
 /// The indices of the servers that this effect is about, as their stages have it.
-fn in_effect(turn: &Turn, effect: &EffectId) -> Vec<usize> {
+pub(super) fn in_effect(turn: &Turn, effect: &EffectId) -> Vec<usize> {
     turn.servers
         .iter()
         .enumerate()
@@ -313,18 +306,6 @@ fn job(turn: &mut Turn, effect: &Effect, outcome: Outcome) {
         | Outcome::Problems(_) => launches::release(turn, &effect.id),
     }
     turn.look_again_soon();
-}
-
-/// The last look before a cutover found lag again, or the window too short: the server waits for
-/// zero lag as before. A source that is not stopped writes again any moment, so patience is long.
-fn guarded(turn: &mut Turn, server: &mut Server, refusal: &Refusal) {
-    server.refusals += 1;
-    if server.refusals >= MOST_REFUSALS {
-        server.refusals = 0;
-        give_up(turn, server, Purpose::Cutover, &refusal.message);
-    } else {
-        server.stage = Stage::Settling { since: turn.now };
-    }
 }
 
 /// A server's job was started.
@@ -463,24 +444,6 @@ fn command(turn: &mut Turn, effect: &Effect, outcome: Outcome) {
     turn.look_again_soon();
 }
 
-/// A document could not be sent, too often.
-fn give_up_document(turn: &mut Turn, server: &mut Server, message: &str) {
-    match server.stage.clone() {
-        Stage::Validating { purpose, .. } => {
-            super::cleanup::launch_failed(turn, server, purpose, message);
-        }
-        Stage::Quiescing { .. } => {
-            let reason = format!("its source could not be quiesced: {message}");
-            give_up(turn, server, Purpose::Cutover, &reason);
-        }
-        Stage::Restarting { .. } => turn.hold(HoldReason::Refused {
-            task: format!("Starting the source of {} again", server.hostname),
-            message: message.to_owned(),
-        }),
-        _ => {}
-    }
-}
-
 fn finalized(turn: &mut Turn, effect: &EffectId, id: &ServerId, refusal: Option<&Refusal>) {
     let Some(index) = turn.servers.iter().position(|s| s.id == *id) else {
         return;
@@ -513,208 +476,4 @@ fn finalized(turn: &mut Turn, effect: &EffectId, id: &ServerId, refusal: Option<
             }
         }
     });
-}
-
-/// Take back everything that is planned and that nobody has begun: its servers are due again.
-/// Saving fails, and it is decided again, if somebody begins it meanwhile.
-pub(super) fn cancel_planned(turn: &mut Turn) {
-    cancel(turn, |_, effect| can_be_cancelled(&effect.task));
-}
-
-/// Take back what was decided on reads that have grown old before anybody began it: a cutover and
-/// a finalize are decided again on fresh ones.
-pub(super) fn cancel_stale(turn: &mut Turn) {
-    cancel(turn, |turn, effect| {
-        let since = turn
-            .wave
-            .open
-            .get(&effect.id)
-            .map_or(turn.now, |open| open.since);
-        matches!(
-            effect.task,
-            Task::StartCutover { .. } | Task::Finalize { .. }
-        ) && turn.now.duration_since(since) > IRREVERSIBLE_WITHIN
-    });
-}
-
-fn cancel(turn: &mut Turn, which: impl Fn(&Turn, &Effect) -> bool) {
-    let planned: Vec<EffectId> = turn
-        .stored
-        .values()
-        .filter(|e| e.status == EffectStatus::Planned && turn.wave.open.contains_key(&e.id))
-        .filter(|e| which(turn, e))
-        .map(|e| e.id.clone())
-        .collect();
-    for effect in planned {
-        for index in in_effect(turn, &effect) {
-            turn.with_server(index, |turn, server| {
-                let not_before = turn.now;
-                launches::set_step(&mut server.stage, JobStep::Due { not_before });
-                if let Stage::Accepting { call }
-                | Stage::Returning { call, .. }
-                | Stage::Finalizing { call } = &mut server.stage
-                {
-                    *call = CallStep::Due { not_before };
-                }
-                if let Some(run) = wants::run_of(&mut server.stage) {
-                    run.step = RunStep::Due { not_before };
-                }
-            });
-        }
-        launches::release(turn, &effect);
-        turn.wave.open.remove(&effect);
-        turn.stored.remove(&effect);
-        turn.cancelled.push(effect);
-    }
-}
-
-/// Tasks that an abort takes back. The rest (claims, releases, messages to people) is wanted all
-/// the same, or waited for.
-fn can_be_cancelled(task: &Task) -> bool {
-    match task {
-        Task::StartTest { .. }
-        | Task::StartCutover { .. }
-        | Task::TerminateTests { .. }
-        | Task::ChangeLifeCycle { .. }
-        | Task::RetryReplication { .. }
-        | Task::RunDocument { .. }
-        | Task::OpenGate { .. }
-        | Task::Finalize { .. }
-        | Task::Preflight { .. } => true,
-        Task::Claim { .. }
-        | Task::Release { .. }
-        | Task::Notify { .. }
-        | Task::CloseQuestion { .. } => false,
-    }
-}
-
-/// How long to wait after a refusal: longer each time, up to a minute.
-fn pause(turn: &Turn, refusal: &Refusal, server: &Server) -> jiff::SignedDuration {
-    const LONGEST: jiff::SignedDuration = jiff::SignedDuration::from_secs(60);
-    let base = turn.wave.plan.policy.observe_every.min(LONGEST);
-    match refusal.kind {
-        RefusalKind::Quota => base.saturating_mul(2).min(LONGEST),
-        RefusalKind::Conflict
-        | RefusalKind::Throttled
-        | RefusalKind::NotFound
-        | RefusalKind::Invalid
-        | RefusalKind::Denied
-        | RefusalKind::Uninitialized
-        | RefusalKind::Guard => base
-            .saturating_mul(i32::try_from(server.refusals.min(8)).unwrap_or(8) + 1)
-            .min(LONGEST),
-    }
-}
-
-/// A server was refused a job or a life cycle change; it is due again already.
-fn refused(turn: &mut Turn, server: &mut Server, task: &Task, refusal: &Refusal) {
-    match refusal.kind {
-        // Slots come and go; `launches` asks a person in the end.
-        RefusalKind::Quota | RefusalKind::Throttled => {}
-        RefusalKind::Denied | RefusalKind::Uninitialized => hold_for(turn, task, refusal),
-        RefusalKind::Conflict
-        | RefusalKind::NotFound
-        | RefusalKind::Invalid
-        | RefusalKind::Guard => {
-            server.refusals += 1;
-            let most = match refusal.kind {
-                RefusalKind::Conflict => MOST_REFUSALS,
-                // Wrong for a batch may be right for one: once together, then alone.
-                _ => 3,
-            };
-            if server.refusals >= most {
-                server.refusals = 0;
-                give_up_refused(turn, server, task, &refusal.message);
-            }
-        }
-    }
-}
-
-fn give_up_refused(turn: &mut Turn, server: &mut Server, task: &Task, message: &str) {
-    match server.stage.clone() {
-        Stage::Launching { purpose, .. } => {
-            super::cleanup::give_up(turn, server, purpose, message);
-        }
-        Stage::Accepting { .. } => give_up(turn, server, Purpose::Test, message),
-        Stage::Tested { .. } => {
-            turn.note(
-                "TerminationRefused",
-                format!("{}: {message}", server.hostname),
-            );
-            turn.about(About::server(&server.id));
-            server.instance = None;
-            server.stage = Stage::Tested {
-                instance: TestInstance::Gone,
-            };
-        }
-        Stage::Terminating { then, .. } => {
-            turn.note(
-                "TerminationRefused",
-                format!("{}: {message}", server.hostname),
-            );
-            turn.about(About::server(&server.id));
-            server.instance = None;
-            server.stage = super::cleanup::go_on(turn, server, then);
-        }
-        // A server that leaves is left as it is if MGN never lets it be set back: one whose
-        // replication somebody stopped, say.
-        Stage::Returning { to, then, .. } if matches!(then, Then::CleanUp(_)) => {
-            turn.note(
-                "LifeCycleRefused",
-                format!("{} stays as it is: {message}", server.hostname),
-            );
-            turn.about(About::server(&server.id));
-            follow::returned(turn, server, to, then);
-        }
-        _ => turn.hold(HoldReason::Refused {
-            task: format!("{} for {}", task.title(), server.hostname),
-            message: message.to_owned(),
-        }),
-    }
-}
-
-fn hold_for(turn: &mut Turn, task: &Task, refusal: &Refusal) {
-    turn.hold(hold_reason(task.title().to_owned(), refusal));
-}
-
-fn hold_reason(task: String, refusal: &Refusal) -> HoldReason {
-    match refusal.kind {
-        RefusalKind::Uninitialized => HoldReason::Uninitialized,
-        RefusalKind::Denied => HoldReason::Denied {
-            message: format!("{task}: {}", refusal.message),
-        },
-        RefusalKind::Quota => HoldReason::Quota {
-            message: refusal.message.clone(),
-        },
-        RefusalKind::Conflict
-        | RefusalKind::Throttled
-        | RefusalKind::NotFound
-        | RefusalKind::Invalid
-        | RefusalKind::Guard => HoldReason::Refused {
-            task,
-            message: refusal.message.clone(),
-        },
-    }
-}
-
-impl Task {
-    /// What it does, for people.
-    #[must_use]
-    pub fn title(&self) -> &'static str {
-        match self {
-            Self::Claim { .. } => "Claiming servers",
-            Self::Release { .. } => "Giving servers free",
-            Self::Preflight { .. } => "The preflight",
-            Self::StartTest { .. } => "Launching tests",
-            Self::StartCutover { .. } => "Launching cutovers",
-            Self::TerminateTests { .. } => "Terminating test instances",
-            Self::ChangeLifeCycle { .. } => "Changing the life cycle",
-            Self::RetryReplication { .. } => "Retrying replication",
-            Self::RunDocument { .. } => "Running a document",
-            Self::OpenGate { .. } => "Asking the approvers",
-            Self::CloseQuestion { .. } => "Changing a message in Slack",
-            Self::Finalize { .. } => "Finalizing",
-            Self::Notify { .. } => "Telling people",
-        }
-    }
 }
