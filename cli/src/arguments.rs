@@ -204,7 +204,7 @@ pub enum Command {
         servers: Vec<String>,
     },
 
-    /// End a wave: clean up, and leave what is cut over as it is
+    /// End a wave: clean up, and leave what is cut over as it is (`rollback` undoes it)
     ///
     /// Nothing new starts, sources that were stopped are started again, test instances are
     /// terminated. Servers that are cut over stay as they are. Asks first on a terminal.
@@ -212,6 +212,25 @@ pub enum Command {
         /// The wave's name
         #[arg(value_parser = wave)]
         wave: WaveId,
+        /// Do not ask on a terminal
+        #[arg(long, short)]
+        yes: bool,
+    },
+
+    /// Undo what a wave cut over, and end it
+    ///
+    /// What runs in AWS is stopped, application after application in the reverse order; its data is
+    /// kept in snapshots; the sources are started again, in order; the life cycle is set back and
+    /// the instances are terminated. The servers replicate on and can be cut over by a new wave.
+    /// What is finalized stays. Asks first on a terminal.
+    #[command(after_help = "Examples:\n  tidegate rollback orders --note 'orders are slow'")]
+    Rollback {
+        /// The wave's name
+        #[arg(value_parser = wave)]
+        wave: WaveId,
+        /// Why, for the others
+        #[arg(long, default_value = "", hide_default_value = true)]
+        note: String,
         /// Do not ask on a terminal
         #[arg(long, short)]
         yes: bool,

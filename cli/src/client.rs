@@ -83,6 +83,11 @@ pub enum Order {
     },
     /// End it.
     Abort,
+    /// Undo what was cut over, and end it.
+    Rollback {
+        /// Why.
+        note: String,
+    },
     /// Let servers pass although a check fails on them.
     Waive {
         /// Which servers.

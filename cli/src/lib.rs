@@ -111,6 +111,10 @@ pub async fn run(arguments: Arguments, terminal: &Terminal) -> Result<(), Failur
             let client = settings.client().await?;
             command::operate::skip(&client, &wave, &servers, terminal).await
         }
+        Command::Rollback { wave, note, yes } => {
+            let client = settings.client().await?;
+            command::operate::roll_back(&client, &wave, note, yes, terminal).await
+        }
         Command::Abort { wave, yes } => {
             let client = settings.client().await?;
             command::operate::abort(&client, &wave, yes, terminal).await

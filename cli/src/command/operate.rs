@@ -1,4 +1,4 @@
-//! `start`, `hold`, `resume`, `skip`, `abort`: what an operator wants of a wave.
+//! `start`, `hold`, `resume`, `skip`, `abort`, `rollback`: what an operator wants of a wave.
 //!
 //! Each looks at the wave first, so that a wrong name or a wave that has ended is told here, and
 //! waits a little for the wave to show that it was counted.
@@ -212,6 +212,47 @@ pub async fn abort(
     client.order(wave, &Order::Abort).await?;
     let ending = |view: &WaveView| view.ended || view.summary.phase == "Aborting";
     settle(client, wave, "told to end", ending, terminal).await
+}
+
+/// Undo what a wave cut over, and end it.
+///
+/// # Errors
+/// It has ended; nothing is to be undone; nobody confirmed; or what the console said.
+pub async fn roll_back(
+    client: &Client,
+    wave: &WaveId,
+    note: String,
+    yes: bool,
+    terminal: &Terminal,
+) -> Result<(), Failure> {
+    let view = under_way(client, wave).await?;
+    let phase = view.summary.phase.as_str();
+    if matches!(phase, "Waiting" | "Preflight") {
+        return Err(Failure::Refused(format!(
+            "wave {wave} is in {phase}: nothing was cut over; `tidegate abort {wave}` ends it"
+        )));
+    }
+    if !yes && terminal.interactive {
+        let count = |stages: &[&str]| {
+            let of = stages.iter().filter_map(|stage| view.stages.get(*stage));
+            of.sum::<u32>()
+        };
+        let stay = match count(&["finalized"]) {
+            0 => String::new(),
+            stay => format!(" {stay} are finalized and stay."),
+        };
+        terminal.remark(&format!(
+            "Wave {wave} is in {phase}. {} servers are cut over: they are stopped in AWS, their data \
+             is kept in snapshots, and their sources are started.{stay}",
+            count(&["cut over"])
+        ));
+        if !terminal.confirm(&format!("Roll wave {wave} back?"), "--yes")? {
+            return Err(Failure::Refused("not rolled back".to_owned()));
+        }
+    }
+    client.order(wave, &Order::Rollback { note }).await?;
+    let under_way = |view: &WaveView| view.ended || view.summary.phase == "RollingBack";
+    settle(client, wave, "told to roll back", under_way, terminal).await
 }
 
 /// The wave, unless it has ended.

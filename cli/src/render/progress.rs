@@ -114,11 +114,17 @@ fn milestone(server: &ServerView) -> Milestone {
         // The same stages follow the test's launch and the cutover's.
         "booting" | "validating" | "setting back" if server.cutovers == 0 => Milestone::Replicated,
         "booting" | "validating" | "setting back" => Milestone::Tested,
-        "tested" | "quiescing source" | "catching up" | "launching cutover"
-        | "restarting source" => Milestone::Tested,
-        "cut over" | "finalizing" => Milestone::CutOver,
+        "tested"
+        | "quiescing source"
+        | "catching up"
+        | "launching cutover"
+        | "restarting source"
+        | "completing snapshots" => Milestone::Tested,
+        "cut over" | "finalizing" | "quiescing target" | "stopping target" | "making snapshots" => {
+            Milestone::CutOver
+        }
         "finalized" => Milestone::Finalized,
-        "failed" | "skipped" | "aborted" | "terminating test" => Milestone::LeftOut,
+        "failed" | "skipped" | "aborted" | "rolled back" | "terminating" => Milestone::LeftOut,
         _ => Milestone::None,
     }
 }

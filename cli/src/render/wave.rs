@@ -117,7 +117,7 @@ pub fn hold_lines(hold: &HoldView, look: &Look) -> Vec<String> {
 pub(super) fn phase_tone(phase: &str) -> Tone {
     match phase {
         "Completed" => Tone::Good,
-        "Aborted" | "Aborting" => Tone::Bad,
+        "Aborted" | "Aborting" | "RolledBack" | "RollingBack" => Tone::Bad,
         "AwaitingCutover" | "AwaitingFinalize" => Tone::Ask,
         "Waiting" => Tone::Plain,
         _ => Tone::Busy,

@@ -57,6 +57,8 @@ pub async fn handle<E: Effects, F: Finalizes, M: SourceServers, C: Clock>(
         | Task::StartTest { .. }
         | Task::StartCutover { .. }
         | Task::TerminateTests { .. }
+        | Task::StopTargets { .. }
+        | Task::KeepData { .. }
         | Task::ChangeLifeCycle { .. }
         | Task::RetryReplication { .. }
         | Task::RunDocument { .. }

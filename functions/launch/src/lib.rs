@@ -1,4 +1,5 @@
-//! Starts MGN's jobs: tests, cutovers, terminations of test instances.
+//! Starts MGN's jobs (tests, cutovers, terminations), and puts away what cutovers launched when they
+//! are undone.
 //!
 //! **Invariant 4**: MGN takes no client token on these calls, so every job is tagged with its
 //! effect, and an effect that somebody claimed before looks for its job first. **Invariant 7**: a
@@ -6,23 +7,27 @@
 
 mod adopt;
 mod guard;
+mod put_away;
 
 use jiff::Timestamp;
 use tidegate_domain::effect::{Outcome, Task};
 use tidegate_domain::id::ServerId;
-use tidegate_ports::act::{Request, Response, claim};
+use tidegate_ports::act::{Claimed, Request, Response, claim};
 use tidegate_ports::clock::Clock;
 use tidegate_ports::effects::Effects;
 use tidegate_ports::error::{CallError, Context, HandlerError};
+use tidegate_ports::instances::Targets;
 use tidegate_ports::mgn::{Jobs, Launches, SourceServers};
 
 /// What `launch` reaches.
 #[derive(Debug)]
-pub struct Ports<'a, E, L, M, C> {
+pub struct Ports<'a, E, L, T, M, C> {
     /// Effects, to be claimed and answered.
     pub effects: &'a E,
     /// MGN's launches, without SDK retries.
     pub launches: &'a L,
+    /// EC2's instances, without SDK retries.
+    pub targets: &'a T,
     /// MGN, to look at.
     pub mgn: &'a M,
     /// The time.
@@ -41,9 +46,9 @@ enum Kind {
 ///
 /// # Errors
 /// The table failed, nobody knows whether the call was done, or the effect is another function's.
-pub async fn handle<E: Effects, L: Launches, M: SourceServers + Jobs, C: Clock>(
+pub async fn handle<E: Effects, L: Launches, T: Targets, M: SourceServers + Jobs, C: Clock>(
     request: Request,
-    ports: &Ports<'_, E, L, M, C>,
+    ports: &Ports<'_, E, L, T, M, C>,
     until: Timestamp,
 ) -> Result<Response, HandlerError> {
     let Some(claimed) = claim(ports.effects, ports.clock, &request, until).await? else {
@@ -54,6 +59,14 @@ pub async fn handle<E: Effects, L: Launches, M: SourceServers + Jobs, C: Clock>(
         Task::StartTest { servers } => (Kind::Test, servers, Timestamp::MAX),
         Task::StartCutover { servers, not_after } => (Kind::Cutover, servers, *not_after),
         Task::TerminateTests { servers } => (Kind::Terminate, servers, Timestamp::MAX),
+        Task::StopTargets { targets } => {
+            let outcome = put_away::stop(&claimed, ports.targets, targets).await?;
+            return answer(claimed, outcome).await;
+        }
+        Task::KeepData { targets } => {
+            let outcome = put_away::keep(&claimed, ports.targets, targets).await?;
+            return answer(claimed, outcome).await;
+        }
         Task::Claim { .. }
         | Task::Release { .. }
         | Task::Preflight { .. }
@@ -97,6 +110,17 @@ pub async fn handle<E: Effects, L: Launches, M: SourceServers + Jobs, C: Clock>(
                 }
             }
         }
+    }
+}
+
+/// Answer, unless the time ran out: then whoever takes the effect over does it again.
+async fn answer<E: Effects, C: Clock>(
+    claimed: Claimed<'_, E, C>,
+    outcome: Option<Outcome>,
+) -> Result<Response, HandlerError> {
+    match outcome {
+        Some(outcome) => claimed.answer(&outcome).await,
+        None => Ok(Response {}),
     }
 }
 

@@ -6,6 +6,7 @@ use tidegate_aws::dynamo::DynamoStore;
 use tidegate_aws::environment::Environment;
 use tidegate_aws::lambda;
 use tidegate_aws::mgn::SdkMgn;
+use tidegate_ec2::SdkTargets;
 use tidegate_ports::clock::SystemClock;
 
 #[tokio::main(flavor = "current_thread")]
@@ -23,6 +24,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let ports = Ports {
         effects: &store,
         launches: &mgn,
+        targets: &SdkTargets::new(&config),
         mgn: &mgn,
         clock: &SystemClock,
     };

@@ -1,11 +1,11 @@
 //! `launch` on fakes: one job for each effect, whatever dies in between.
 
 use tidegate_domain::effect::{EffectStatus, Outcome, RefusalKind, Task};
-use tidegate_domain::id::{JobId, ServerId};
+use tidegate_domain::id::{InstanceId, JobId, ServerId};
 use tidegate_domain::observation::LifeCycle;
 use tidegate_ports::act::Response;
 use tidegate_ports::error::{HandlerError, ReadError};
-use tidegate_world::contract::fixtures::{at, job_id, server_id};
+use tidegate_world::contract::fixtures::{at, instance_id, job_id, server_id};
 use tidegate_world::fakes::{FakeMgn, Fate, FixedClock, Planned, run};
 
 fn servers() -> Vec<ServerId> {
@@ -36,6 +36,7 @@ impl Test {
         let ports = launch::Ports {
             effects: store,
             launches: mgn,
+            targets: mgn,
             mgn,
             clock: &self.clock,
         };
@@ -237,6 +238,7 @@ fn no_call_is_begun_that_could_outlive_the_deadline() {
     let ports = launch::Ports {
         effects: store,
         launches: mgn,
+        targets: mgn,
         mgn,
         clock: &test.clock,
     };
@@ -256,4 +258,37 @@ fn another_functions_effect_is_a_permanent_error() {
         "Permanent"
     );
     assert!(test.mgn.calls().is_empty());
+}
+
+fn targets() -> std::collections::BTreeMap<ServerId, InstanceId> {
+    let ids = servers().into_iter().enumerate();
+    ids.map(|(number, id)| (id, instance_id(number))).collect()
+}
+
+#[test]
+fn targets_are_stopped_each_for_itself() {
+    let test = Test::new(Task::StopTargets { targets: targets() });
+    test.mgn.script.next(&[Fate::Refused(RefusalKind::Invalid)]);
+    test.launch().expect("it is answered");
+    assert_eq!(test.mgn.calls().len(), 2);
+    let Some(Outcome::Servers(refusals)) = test.answered() else {
+        panic!("{:?}", test.answered());
+    };
+    let refused: Vec<_> = refusals.keys().cloned().collect();
+    assert_eq!(refused, servers()[..1], "the other was stopped");
+}
+
+#[test]
+fn data_is_kept_once_however_often_it_is_begun() {
+    let test = Test::new(Task::KeepData { targets: targets() });
+    test.mgn.script.next(&[Fate::Done, Fate::Lost]);
+    test.launch().expect_err("nobody knows");
+    test.take_over();
+    test.launch().expect("it is answered");
+    let Some(Outcome::Kept(kept)) = test.answered() else {
+        panic!("{:?}", test.answered());
+    };
+    assert_eq!(kept.len(), 2);
+    assert!(kept.values().all(Result::is_ok));
+    assert_eq!(test.mgn.snapshots.borrow().len(), 2, "one for each");
 }

@@ -48,6 +48,8 @@ pub async fn handle<E: Effects, L: LifeCycles, M: SourceServers, C: Clock>(
         | Task::StartTest { .. }
         | Task::StartCutover { .. }
         | Task::TerminateTests { .. }
+        | Task::StopTargets { .. }
+        | Task::KeepData { .. }
         | Task::RunDocument { .. }
         | Task::OpenGate { .. }
         | Task::CloseQuestion { .. }

@@ -4,7 +4,7 @@
 //! begin a header nor pass for a line of ours; no mail is empty.
 
 use askama::Template;
-use tidegate_domain::id::WaveId;
+use tidegate_domain::id::{SnapshotId, WaveId};
 use tidegate_domain::news::News;
 use tidegate_domain::plan::Window;
 use tidegate_domain::words::{self, one_line};
@@ -80,6 +80,20 @@ struct WaveCompleted<'a> {
 #[template(path = "wave_aborted.txt")]
 struct WaveAborted<'a> {
     wave: &'a WaveId,
+}
+
+#[derive(Template)]
+#[template(path = "rollback_started.txt")]
+struct RollbackStarted<'a> {
+    wave: &'a WaveId,
+    why: String,
+}
+
+#[derive(Template)]
+#[template(path = "wave_rolled_back.txt")]
+struct WaveRolledBack<'a> {
+    wave: &'a WaveId,
+    kept: Vec<(String, String)>,
 }
 
 /// The mail that tells the news.
@@ -193,6 +207,29 @@ pub(crate) fn mail(wave: &WaveId, news: &News) -> Mail {
         News::WaveCompleted => (
             format!("wave {wave} is completed"),
             WaveCompleted { wave }.render(),
+        ),
+        News::RollbackStarted { why } => (
+            format!("wave {wave} is being rolled back"),
+            RollbackStarted {
+                wave,
+                why: one_line(why, LONGEST_REASON),
+            }
+            .render(),
+        ),
+        News::WaveRolledBack { kept } => (
+            format!("wave {wave} is rolled back"),
+            WaveRolledBack {
+                wave,
+                kept: kept
+                    .iter()
+                    .map(|(server, snapshots)| {
+                        let snapshots: Vec<&str> =
+                            snapshots.iter().map(SnapshotId::as_str).collect();
+                        (one_line(server, LONGEST_NAME), snapshots.join(", "))
+                    })
+                    .collect(),
+            }
+            .render(),
         ),
         News::WaveAborted => (
             format!("wave {wave} was aborted"),

@@ -16,7 +16,7 @@ use tidegate_ports::clock::Clock;
 use tidegate_ports::commands::Commands;
 use tidegate_ports::driver::Drivers;
 use tidegate_ports::error::{Context, HandlerError};
-use tidegate_ports::instances::Instances;
+use tidegate_ports::instances::{Instances, Snapshots};
 use tidegate_ports::mgn::{Jobs, SourceServers};
 use tidegate_ports::observations::Observations;
 
@@ -50,7 +50,7 @@ pub struct Ports<'a, D, O, M, S, I, C> {
     pub mgn: &'a M,
     /// SSM's commands and nodes.
     pub commands: &'a S,
-    /// EC2's instances.
+    /// EC2's instances and snapshots.
     pub instances: &'a I,
     /// The time.
     pub clock: &'a C,
@@ -70,7 +70,7 @@ where
     O: Observations,
     M: SourceServers + Jobs,
     S: Commands,
-    I: Instances,
+    I: Instances + Snapshots,
     C: Clock,
 {
     let Request {
@@ -110,6 +110,7 @@ where
     read.jobs(ports.mgn, &interest, &known.seen, at).await;
     read.instances(ports.instances, ports.commands, &interest)
         .await;
+    read.snapshots(ports.instances, &interest).await;
     read.commands(ports.commands, &interest).await;
 
     if let Some(jobs) = &read.account_jobs {

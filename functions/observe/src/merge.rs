@@ -6,8 +6,10 @@
 use std::collections::BTreeMap;
 
 use tidegate_domain::decide::Interest;
-use tidegate_domain::id::{CommandId, InstanceId, JobId, NodeId, ServerId};
-use tidegate_domain::observation::{CommandStatus, InstanceSeen, JobSeen, ServerSeen};
+use tidegate_domain::id::{CommandId, InstanceId, JobId, NodeId, ServerId, SnapshotId};
+use tidegate_domain::observation::{
+    CommandStatus, InstanceSeen, JobSeen, ServerSeen, SnapshotsSeen,
+};
 use tidegate_domain::server::{Server, Stage};
 use tidegate_ports::observations::Known;
 
@@ -42,10 +44,12 @@ pub(crate) fn merge(
             .get(&server.id)
             .map(Vec::as_slice)
             .unwrap_or_default();
-        let stage = servers.get(&server.id).map(|s| &s.stage);
+        let wanted = interest.snapshots.get(&server.id).map(Vec::as_slice);
+        server.snapshots = snapshots(server.snapshots, wanted.unwrap_or_default(), &round);
+        let own = servers.get(&server.id).copied();
         server.commands = commands
             .iter()
-            .map(|id| ((*id).clone(), command(server, stage, id, interest, &round)))
+            .map(|id| ((*id).clone(), command(server, own, id, interest, &round)))
             .collect();
     }
     seen
@@ -74,6 +78,7 @@ fn servers(
             server.instance = before.instance.clone();
             server.node = before.node.clone();
             server.commands = before.commands.clone();
+            server.snapshots = before.snapshots;
         }
         seen.insert(server.id.clone(), server);
     }
@@ -132,6 +137,23 @@ fn instance(server: &ServerSeen, id: &InstanceId, round: &Round) -> Option<Insta
     Some(seen)
 }
 
+/// How far all of these are together; as before if they were not read.
+fn snapshots(before: SnapshotsSeen, wanted: &[SnapshotId], round: &Round) -> SnapshotsSeen {
+    if wanted.is_empty() {
+        return SnapshotsSeen::default();
+    }
+    let states: Option<Vec<SnapshotsSeen>> = wanted
+        .iter()
+        .map(|id| round.snapshots.get(id).copied())
+        .collect();
+    match states {
+        None => before,
+        Some(states) if states.contains(&SnapshotsSeen::Failed) => SnapshotsSeen::Failed,
+        Some(states) if states.contains(&SnapshotsSeen::Pending) => SnapshotsSeen::Pending,
+        Some(_) => SnapshotsSeen::Complete,
+    }
+}
+
 /// The node whose computer name is the server's, in any letter case: the whole name, or else its
 /// first part. Two nodes of one name are none, because the wrong one must not be stopped.
 fn source_node(server: &ServerSeen, nodes: &[(NodeId, String)]) -> Option<NodeId> {
@@ -158,7 +180,7 @@ fn first_part(name: &str) -> &str {
 /// How a command fares on the server's own node. Not listed yet means not ended.
 fn command(
     server: &ServerSeen,
-    stage: Option<&Stage>,
+    known: Option<&Server>,
     id: &CommandId,
     interest: &Interest,
     round: &Round,
@@ -174,8 +196,12 @@ fn command(
         return before();
     };
     let mut own = vec![];
-    if let Some(Stage::Validating { launch, .. } | Stage::Checking { launch, .. }) = stage {
-        own.push(launch.instance.as_str());
+    match known.map(|s| (&s.stage, &s.target)) {
+        Some((Stage::Validating { launch, .. } | Stage::Checking { launch, .. }, _)) => {
+            own.push(launch.instance.as_str());
+        }
+        Some((Stage::Silencing { .. }, Some(target))) => own.push(target.instance.as_str()),
+        Some(_) | None => {}
     }
     own.extend(server.node.as_ref().map(NodeId::as_str));
     let found = statuses

@@ -6,14 +6,15 @@ use std::collections::BTreeMap;
 use futures::StreamExt;
 use jiff::{SignedDuration, Timestamp};
 use tidegate_domain::decide::{Interest, picks};
-use tidegate_domain::id::{CommandId, InstanceId, JobId, NodeId, ServerId};
+use tidegate_domain::id::{CommandId, InstanceId, JobId, NodeId, ServerId, SnapshotId};
 use tidegate_domain::observation::{
     AccountJob, AccountJobs, Answer, CommandStatus, InstanceSeen, LaunchStatus, ServerSeen,
+    SnapshotsSeen,
 };
 use tidegate_domain::wave::Wave;
 use tidegate_ports::commands::Commands;
 use tidegate_ports::error::ReadError;
-use tidegate_ports::instances::Instances;
+use tidegate_ports::instances::{Instances, Snapshots};
 use tidegate_ports::mgn::{Job, JobLog, Jobs, SourceServers};
 
 /// How far back the account's jobs are listed: a job in progress that is older is not expected.
@@ -39,6 +40,8 @@ pub(crate) struct Round {
     pub(crate) instances: BTreeMap<InstanceId, InstanceSeen>,
     /// Those of the instances that SSM reaches.
     pub(crate) managed: Option<Vec<InstanceId>>,
+    /// The snapshots.
+    pub(crate) snapshots: BTreeMap<SnapshotId, SnapshotsSeen>,
     /// The sources' nodes with their computer names.
     pub(crate) source_nodes: Option<Vec<(NodeId, String)>>,
     /// The commands, node by node.
@@ -56,6 +59,7 @@ impl Default for Round {
             account_jobs: None,
             instances: BTreeMap::new(),
             managed: None,
+            snapshots: BTreeMap::new(),
             source_nodes: None,
             commands: BTreeMap::new(),
         }
@@ -149,6 +153,15 @@ impl Round {
         if !running.is_empty() {
             let read = ssm.managed(&running).await;
             self.managed = note(&mut self.others, "managed instances", read);
+        }
+    }
+
+    /// The snapshots that stages wait for.
+    pub(crate) async fn snapshots(&mut self, ec2: &impl Snapshots, interest: &Interest) {
+        let wanted: Vec<SnapshotId> = interest.snapshots.values().flatten().cloned().collect();
+        if !wanted.is_empty() {
+            let read = ec2.snapshots(&wanted).await;
+            self.snapshots = note(&mut self.others, "snapshots", read).unwrap_or_default();
         }
     }
 

@@ -335,6 +335,7 @@ fn an_instance_is_seen_with_its_checks_and_whether_ssm_reaches_it() {
         id: instance_id(),
         running: true,
         gone: false,
+        stopped: false,
         checks: StatusChecks::Passed,
         managed: false,
     };

@@ -51,6 +51,8 @@ pub async fn handle<E: Effects, O: Claims, D: Documents, L: LaunchConfigurations
         Task::StartTest { .. }
         | Task::StartCutover { .. }
         | Task::TerminateTests { .. }
+        | Task::StopTargets { .. }
+        | Task::KeepData { .. }
         | Task::ChangeLifeCycle { .. }
         | Task::RetryReplication { .. }
         | Task::RunDocument { .. }

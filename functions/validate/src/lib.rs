@@ -53,6 +53,8 @@ pub async fn handle<E: Effects, S: SendsCommands, R: References, C: Clock>(
         | Task::StartTest { .. }
         | Task::StartCutover { .. }
         | Task::TerminateTests { .. }
+        | Task::StopTargets { .. }
+        | Task::KeepData { .. }
         | Task::ChangeLifeCycle { .. }
         | Task::RetryReplication { .. }
         | Task::OpenGate { .. }

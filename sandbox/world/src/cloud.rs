@@ -10,7 +10,7 @@ use std::rc::Rc;
 
 use jiff::{SignedDuration, Timestamp};
 use mgn_sim::region::Region;
-use tidegate_domain::id::WaveId;
+use tidegate_domain::id::{SnapshotId, WaveId};
 
 use crate::asl::definition::Definition;
 use crate::faults::Faults;
@@ -32,6 +32,7 @@ mod sends;
 mod ssm;
 pub(crate) mod table;
 
+pub use ec2::Snapshot;
 pub use executions::{Execution, Status};
 pub use functions::Function;
 pub use invocation::Invocation;
@@ -57,6 +58,8 @@ pub struct Cloud {
     pub table: MemoryStore,
     /// MGN and SSM.
     pub region: RefCell<Region>,
+    /// Snapshots in EC2.
+    pub snapshots: RefCell<BTreeMap<SnapshotId, Snapshot>>,
     /// What goes wrong.
     pub faults: RefCell<Faults>,
     /// Chance.
@@ -93,6 +96,7 @@ impl Cloud {
             runtime: Runtime::new(start),
             table: MemoryStore::new(),
             region: RefCell::new(region),
+            snapshots: RefCell::default(),
             faults: RefCell::new(faults),
             random: RefCell::new(Random::new(seed, 1)),
             journal,

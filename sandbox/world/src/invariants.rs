@@ -8,6 +8,7 @@
 //! | `launches` | 7 no cutover and no finalize before its time |
 //! | `gates` | 9 a decision counts once |
 //! | `bounds` | 11 everything is bounded |
+//! | `rollback` | 10 while servers go back |
 //! | `aftermath` | 10 and 12: what is left when every wave has ended |
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -30,6 +31,7 @@ mod bounds;
 mod calls;
 mod gates;
 mod launches;
+mod rollback;
 mod writers;
 
 pub use aftermath::at_the_end;
@@ -170,6 +172,7 @@ pub fn read(cloud: &Cloud, seen: &[ServerSeen]) {
 pub fn before(cloud: &Cloud, change: &Change) {
     calls::before(cloud, change);
     launches::before(cloud, change);
+    rollback::before(cloud, change);
 }
 
 /// After a call was answered, well or not.

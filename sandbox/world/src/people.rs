@@ -161,8 +161,15 @@ impl People {
         if wanted.starts_with("tidegate resume") {
             self.send(cloud, &wave.id, operator(), resume).await;
         } else if wanted.starts_with("tidegate skip") {
-            let failed = failed(servers);
-            self.send(cloud, &wave.id, operator(), Body::Skip { servers: failed })
+            let servers = if wave.phase.ending() {
+                let left = servers.iter().filter(|server| !server.at_rest());
+                let left: Vec<&Server> = left.collect();
+                let one = self.random.pick(&left).map(|server| server.id.clone());
+                one.into_iter().collect()
+            } else {
+                failed(servers)
+            };
+            self.send(cloud, &wave.id, operator(), Body::Skip { servers })
                 .await;
             if self.random.chance(0.5) {
                 self.send(cloud, &wave.id, operator(), resume).await;
@@ -179,6 +186,8 @@ impl People {
                 .borrow_mut()
                 .call_mgn("InitializeService", &json!({}), now);
             self.send(cloud, &wave.id, operator(), resume).await;
+        } else if wanted.starts_with("tidegate rollback") {
+            self.send(cloud, &wave.id, operator(), roll_back()).await;
         } else if wanted.starts_with("tidegate abort") {
             self.send(cloud, &wave.id, operator(), Body::Abort).await;
         } else {
@@ -193,10 +202,10 @@ impl People {
     /// Which of the hold's commands they take. Where something is broken for good, they take the
     /// next command after some tries.
     fn wanted(&mut self, wave: &Wave, hold: &Hold, count: u32) -> String {
-        let commands = hold.reason.commands(&wave.id);
+        let commands = hold.reason.commands(wave);
         let named: Vec<String> = commands.into_iter().map(|(command, _)| command).collect();
         let first = named.first().cloned().unwrap_or_default();
-        if count > PATIENCE {
+        if count > PATIENCE && !wave.phase.ending() {
             return format!("tidegate abort {}", wave.id);
         }
         if self.plain {
@@ -212,7 +221,8 @@ impl People {
                 .unwrap_or_default();
         }
         let picked = self.random.pick(&named).cloned().unwrap_or_default();
-        let gives_up = picked.starts_with("tidegate abort");
+        let ends = |command: &str| picked.starts_with(command);
+        let gives_up = ends("tidegate abort") || ends("tidegate rollback");
         if gives_up && self.random.chance(0.8) {
             first
         } else {
@@ -248,6 +258,9 @@ impl People {
             }
             4 if self.random.chance(0.3) => {
                 self.send(cloud, id, operator(), Body::Abort).await;
+            }
+            24 if self.random.chance(0.3) => {
+                self.send(cloud, id, operator(), roll_back()).await;
             }
             5 => self.send(cloud, id, operator(), Body::Start).await,
             6 => {
@@ -474,6 +487,12 @@ fn waits_for_another(cloud: &Cloud, problems: &[String]) -> bool {
 /// Who applies plans and gives commands.
 pub(crate) fn operator() -> Approver {
     Approver::Iam("arn:aws:sts::111122223333:assumed-role/Operator/me".to_owned())
+}
+
+fn roll_back() -> Body {
+    Body::RollBack {
+        note: "it is slow".to_owned(),
+    }
 }
 
 fn approval(gate: Gate, evidence: String, door: Door, only: Part) -> Body {

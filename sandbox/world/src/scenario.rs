@@ -387,6 +387,7 @@ fn gate(random: &mut Random, automatic: f64, of: Gate) -> GatePlan {
     }
     gate.on_expiry = match (of, random.between(1, 10)) {
         (_, 1..=5) => OnExpiry::Hold,
+        (Gate::Finalize, 8) => OnExpiry::RollBack,
         (Gate::Finalize, 9 | 10) => OnExpiry::Proceed,
         (Gate::Cutover | Gate::Finalize, _) => OnExpiry::Reject,
     };

@@ -17,7 +17,8 @@ use tidegate_ports::error::{CallError, ReadError};
 const MOST_BYTES: usize = 500;
 
 /// What a failed call that changes something means.
-pub(crate) fn call_error<E>(error: SdkError<E, HttpResponse>) -> CallError
+#[must_use]
+pub fn call_error<E>(error: SdkError<E, HttpResponse>) -> CallError
 where
     E: ProvideErrorMetadata + Error + Send + Sync + 'static,
 {
@@ -31,7 +32,8 @@ where
 }
 
 /// What a failed read means.
-pub(crate) fn read_error<E>(error: SdkError<E, HttpResponse>) -> ReadError
+#[must_use]
+pub fn read_error<E>(error: SdkError<E, HttpResponse>) -> ReadError
 where
     E: ProvideErrorMetadata + Error + Send + Sync + 'static,
 {

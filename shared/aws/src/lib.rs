@@ -17,4 +17,4 @@ pub mod slack;
 pub mod sns;
 pub mod ssm;
 
-mod failures;
+pub mod failures;

@@ -15,6 +15,7 @@ mod refusals;
 mod cleanup;
 mod documents;
 mod follow;
+mod rollback;
 
 mod evidence;
 mod gates;
@@ -37,7 +38,7 @@ use crate::hold::HoldReason;
 use crate::id::{EffectId, MessageId, ServerId, WaveId};
 use crate::message::{Body, Message};
 use crate::observation::{AccountJobs, ServerSeen, WaveSeen};
-use crate::server::{CallStep, JobStep, Server, Stage};
+use crate::server::{CallStep, JobStep, RunStep, Server, Stage};
 use crate::slots::Slots;
 use crate::wave::{Claims, Phase, SCHEMA, Wave};
 
@@ -140,6 +141,8 @@ pub struct Interest {
     pub jobs: BTreeMap<crate::id::JobId, Vec<ServerId>>,
     /// Instances to be read, for which server.
     pub instances: BTreeMap<ServerId, crate::id::InstanceId>,
+    /// Snapshots to be read, for which server.
+    pub snapshots: BTreeMap<ServerId, Vec<crate::id::SnapshotId>>,
     /// Commands to be read, for which server and on which node.
     pub commands: BTreeMap<crate::id::CommandId, Vec<ServerId>>,
     /// Whether the nodes of the sources are to be found.
@@ -334,6 +337,8 @@ fn finish(mut turn: Turn) -> Decision {
 fn wants_newer_read(server: &Server) -> bool {
     match &server.stage {
         Stage::Settling { .. } => true,
+        // What it was cut over to is looked at before anything is done to it.
+        Stage::Silencing { run, .. } => matches!(run.step, RunStep::Due { .. }),
         Stage::Launching {
             step: JobStep::Due { not_before },
             ..

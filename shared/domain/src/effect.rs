@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::gate::{Asking, Evidence, Gate};
-use crate::id::{CommandId, EffectId, JobId, NodeId, ServerId, WaveId};
+use crate::id::{CommandId, EffectId, InstanceId, JobId, NodeId, ServerId, SnapshotId, WaveId};
 use crate::news::News;
 use crate::plan::{Approver, Channel, Document};
 use crate::wave::Posted;
@@ -96,10 +96,23 @@ pub enum Task {
         /// its window.
         not_after: Timestamp,
     },
-    /// TerminateTargetInstances of tests: one job. At most 200 servers.
+    /// TerminateTargetInstances of tests, and of cutovers that are undone: one job. At most 200
+    /// servers.
     TerminateTests {
         /// Which servers.
         servers: Vec<ServerId>,
+    },
+    /// StopInstances: what these servers' cutovers launched is not to write any more, because the
+    /// sources are to run again. At most 25.
+    StopTargets {
+        /// The instance of each server.
+        targets: BTreeMap<ServerId, InstanceId>,
+    },
+    /// CreateSnapshot of every volume of these stopped instances: what was written in AWS is kept.
+    /// At most 25.
+    KeepData {
+        /// The instance of each server.
+        targets: BTreeMap<ServerId, InstanceId>,
     },
     /// ChangeServerLifeCycleState, server by server. At most 25.
     ChangeLifeCycle {
@@ -183,6 +196,8 @@ pub enum Outcome {
     Command(CommandId),
     /// Done server by server; those not named were done.
     Servers(BTreeMap<ServerId, Refusal>),
+    /// The snapshots of each server that was done, or why it was not.
+    Kept(BTreeMap<ServerId, Result<Vec<SnapshotId>, Refusal>>),
     /// Claimed, except for these, which belong to the wave named.
     Claimed(BTreeMap<ServerId, WaveId>),
     /// The approvers were asked, in Slack by a message that can be changed.
@@ -230,9 +245,11 @@ impl Task {
     pub fn function(&self) -> &'static str {
         match self {
             Self::Claim { .. } | Self::Release { .. } | Self::Preflight { .. } => "prepare",
-            Self::StartTest { .. } | Self::StartCutover { .. } | Self::TerminateTests { .. } => {
-                "launch"
-            }
+            Self::StartTest { .. }
+            | Self::StartCutover { .. }
+            | Self::TerminateTests { .. }
+            | Self::StopTargets { .. }
+            | Self::KeepData { .. } => "launch",
             Self::ChangeLifeCycle { .. } | Self::RetryReplication { .. } => "lifecycle",
             Self::RunDocument { .. } => "validate",
             Self::OpenGate { .. } | Self::CloseQuestion { .. } => "gate",
@@ -251,6 +268,8 @@ impl Task {
             Self::Claim { .. }
             | Self::Release { .. }
             | Self::Preflight { .. }
+            | Self::StopTargets { .. }
+            | Self::KeepData { .. }
             | Self::ChangeLifeCycle { .. }
             | Self::RetryReplication { .. }
             | Self::RunDocument { .. }
@@ -272,7 +291,9 @@ impl Task {
             Self::Preflight { .. } => "The preflight",
             Self::StartTest { .. } => "Launching tests",
             Self::StartCutover { .. } => "Launching cutovers",
-            Self::TerminateTests { .. } => "Terminating test instances",
+            Self::TerminateTests { .. } => "Terminating instances",
+            Self::StopTargets { .. } => "Stopping instances",
+            Self::KeepData { .. } => "Keeping data in snapshots",
             Self::ChangeLifeCycle { .. } => "Changing the life cycle",
             Self::RetryReplication { .. } => "Retrying replication",
             Self::RunDocument { .. } => "Running a document",

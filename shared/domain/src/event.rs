@@ -52,6 +52,14 @@ pub const EVENTS: &[(&str, &str)] = &[
         "Every server is finalized or was left out.",
     ),
     (
+        "RollbackStarted",
+        "What was cut over is undone: targets are stopped, data kept, sources started.",
+    ),
+    (
+        "WaveRolledBack",
+        "Everything that was cut over runs on its source again.",
+    ),
+    (
         "AbortStarted",
         "A person ended the wave; what was started is cleaned up.",
     ),
@@ -78,7 +86,7 @@ pub const EVENTS: &[(&str, &str)] = &[
     ),
     (
         "GateExpired",
-        "A gate expired undecided, and its plan goes on then.",
+        "A gate expired undecided, and its plan goes on or rolls back then.",
     ),
     (
         "ApproversReminded",
@@ -139,6 +147,26 @@ pub const EVENTS: &[(&str, &str)] = &[
         "A server's services run on its source again.",
     ),
     ("CutOver", "A server runs in AWS, launched and checked."),
+    (
+        "TargetQuiesced",
+        "A server's services are stopped on what its cutover launched.",
+    ),
+    (
+        "TargetStopped",
+        "What a server's cutover launched is stopped.",
+    ),
+    (
+        "DataKept",
+        "Snapshots of what a server's cutover launched are made.",
+    ),
+    (
+        "TargetNotQuiesced",
+        "A server's services could not be stopped in AWS; its instance is stopped all the same.",
+    ),
+    (
+        "StepTakenAsDone",
+        "A person did a step of the way back by hand.",
+    ),
     ("Finalized", "A server's cutover is finalized."),
     ("ReplicationStalled", "A server's replication stalls."),
     ("ReplicationResumed", "A server replicates again."),
@@ -228,6 +256,8 @@ fn name(entry: &Entry) -> &str {
         ("PhaseEntered", Some("AwaitingFinalize"), _) => "WaveReadyForFinalize",
         ("PhaseEntered", Some("Finalizing"), _) => "FinalizeStarted",
         ("PhaseEntered", Some("Completed"), _) => "WaveCompleted",
+        ("PhaseEntered", Some("RollingBack"), _) => "RollbackStarted",
+        ("PhaseEntered", Some("RolledBack"), _) => "WaveRolledBack",
         ("PhaseEntered", Some("Aborting"), _) => "AbortStarted",
         ("PhaseEntered", Some("Aborted"), _) => "WaveAborted",
         ("JobStarted", _, Some("test")) => "TestLaunched",

@@ -6,7 +6,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::id::WaveId;
+use crate::wave::{Phase, Wave};
 
 /// A hold's number: the turn in which it was laid on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -69,6 +69,11 @@ pub enum HoldReason {
         /// How many may.
         allowed: u32,
     },
+    /// Sources are stopped, and the plan has no document that starts them again.
+    SourcesStopped {
+        /// Each by its name for people.
+        servers: Vec<String>,
+    },
     /// A gate was rejected.
     Rejected {
         /// Which gate.
@@ -123,6 +128,10 @@ impl HoldReason {
             Self::BudgetSpent { failed, allowed } => {
                 format!("{failed} servers failed; the failure budget allows {allowed}.")
             }
+            Self::SourcesStopped { servers } => format!(
+                "The plan names no document that starts these sources again: {}.",
+                list(servers)
+            ),
             Self::Rejected { gate, by } => format!("The {gate} gate was rejected by {by}."),
             Self::Expired { gate } => format!("The {gate} gate expired undecided."),
             Self::WindowMissed => "The window ends before everything could be cut over.".to_owned(),
@@ -139,19 +148,17 @@ impl HoldReason {
         }
     }
 
-    /// The commands that release the hold, the usual one first, each with what it does.
+    /// The commands that release the hold of this wave, the usual one first, each with what it
+    /// does.
     #[must_use]
-    pub fn commands(&self, wave: &WaveId) -> Vec<(String, &'static str)> {
-        let resume = |what| (format!("tidegate resume {wave}"), what);
-        let abort = (format!("tidegate abort {wave}"), "end the wave");
-        let skip = (
-            format!("tidegate skip {wave} SERVER…"),
-            "leave servers out, then resume",
-        );
-        match self {
-            Self::Asked { .. } => vec![resume("go on"), abort],
+    pub fn commands(&self, wave: &Wave) -> Vec<(String, &'static str)> {
+        let id = &wave.id;
+        let resume = |what| (format!("tidegate resume {id}"), what);
+        let skip = |what| (format!("tidegate skip {id} SERVER…"), what);
+        let mut commands = match self {
+            Self::Asked { .. } => vec![resume("go on")],
             Self::Selection { .. } | Self::Preflight { .. } => {
-                vec![resume("look again, once it is mended"), abort]
+                vec![resume("look again, once it is mended")]
             }
             Self::Uninitialized => vec![
                 (
@@ -159,33 +166,60 @@ impl HoldReason {
                     "initialize MGN, once",
                 ),
                 resume("then go on"),
-                abort,
             ],
-            Self::Denied { .. } => vec![resume("try again, once the right is there"), abort],
-            Self::Quota { .. } => vec![resume("try again"), abort],
+            Self::Denied { .. } => vec![resume("try again, once the right is there")],
+            Self::Quota { .. } => vec![resume("try again")],
             Self::ServersFailed { .. } => vec![
                 resume("try the failed servers again"),
-                (
-                    format!("tidegate skip {wave} SERVER…"),
-                    "go on without them",
-                ),
-                abort,
+                skip("go on without them"),
             ],
-            Self::BudgetSpent { .. } => {
-                vec![resume("go on without the failed servers"), abort]
+            Self::BudgetSpent { .. } => vec![resume("go on without the failed servers")],
+            Self::SourcesStopped { .. } => {
+                vec![resume("go on, once you have started them by hand")]
             }
-            Self::Rejected { .. } | Self::Expired { .. } => vec![resume("ask again"), abort],
-            Self::WindowMissed => vec![
-                (
-                    "tidegate apply FILE".to_owned(),
-                    "give the plan a later window, then resume",
-                ),
-                abort,
+            Self::Rejected { .. } | Self::Expired { .. } => vec![resume("ask again")],
+            Self::WindowMissed => vec![(
+                "tidegate apply FILE".to_owned(),
+                "give the plan a later window, then resume",
+            )],
+            Self::Unhealthy { .. } => {
+                vec![resume("look again"), skip("leave servers out, then resume")]
+            }
+            Self::Refused { .. } if wave.phase.ending() => vec![
+                resume("try again"),
+                skip("take what these wait for as done by hand, then resume"),
             ],
-            Self::Unhealthy { .. } => vec![resume("look again"), skip, abort],
-            Self::Refused { .. } => vec![resume("try again"), skip, abort],
-            Self::Quarantined { .. } => vec![resume("go on without what was set aside"), abort],
+            Self::Refused { .. } => {
+                vec![resume("try again"), skip("leave servers out, then resume")]
+            }
+            Self::Quarantined { .. } => vec![resume("go on without what was set aside")],
+        };
+        match wave.phase {
+            Phase::CuttingOver | Phase::Soaking { .. } | Phase::AwaitingFinalize => {
+                commands.push((
+                    format!("tidegate rollback {id}"),
+                    "undo what was cut over, and end the wave",
+                ));
+                commands.push((
+                    format!("tidegate abort {id}"),
+                    "end the wave; what was cut over stays as it is",
+                ));
+            }
+            Phase::Waiting
+            | Phase::Preflight { .. }
+            | Phase::Testing
+            | Phase::AwaitingCutover
+            | Phase::Finalizing => {
+                commands.push((format!("tidegate abort {id}"), "end the wave"));
+            }
+            // Its end is on its way.
+            Phase::RollingBack
+            | Phase::Aborting
+            | Phase::Completed
+            | Phase::RolledBack
+            | Phase::Aborted => {}
         }
+        commands
     }
 }
 

@@ -74,6 +74,8 @@ ids! {
     InstanceId: |v| v.strip_prefix("i-").is_some_and(|r| printable(r, 32)), "an instance ID: i- and hexadecimal digits";
     /// An SSM managed node: an instance or `mi-` and hexadecimal digits.
     NodeId: |v| (v.starts_with("i-") || v.starts_with("mi-")) && printable(v, 40), "a managed node ID: i- or mi- and hexadecimal digits";
+    /// An EBS snapshot, `snap-` and hexadecimal digits.
+    SnapshotId: |v| v.strip_prefix("snap-").is_some_and(|r| printable(r, 32)), "a snapshot ID: snap- and hexadecimal digits";
     /// An SSM Run Command, a UUID.
     CommandId: |v| printable(v, 64), "a command ID";
     /// Something that a wave wants done: `<wave>-<turn>-<number>`, unique for all time.

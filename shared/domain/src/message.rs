@@ -49,6 +49,12 @@ pub enum Body {
     /// End the wave: nothing new starts, sources that were stopped are started again, test
     /// instances are terminated, servers already cut over stay as they are.
     Abort,
+    /// Undo what was cut over and not finalized, and end the wave: what runs in AWS is stopped, its
+    /// data kept in snapshots, the sources are started, the instances terminated.
+    RollBack {
+        /// Why.
+        note: String,
+    },
     /// A decision at a gate.
     Decide {
         /// Which gate.

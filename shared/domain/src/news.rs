@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::gate::Gate;
-use crate::id::ServerId;
+use crate::id::{ServerId, SnapshotId};
 use crate::plan::Window;
 
 /// Something that people are told.
@@ -65,6 +65,16 @@ pub enum News {
     },
     /// Every server is finalized or was left out.
     WaveCompleted,
+    /// What was cut over is being undone.
+    RollbackStarted {
+        /// Who wanted it, or that the plan did: a sentence.
+        why: String,
+    },
+    /// What was cut over runs on its source again.
+    WaveRolledBack {
+        /// Servers whose targets were put away, each with the snapshots that keep its data.
+        kept: Vec<(String, Vec<SnapshotId>)>,
+    },
     /// A person ended the wave, and it is cleaned up.
     WaveAborted,
 }
@@ -81,6 +91,8 @@ impl News {
             Self::GateAsksAgain { .. } => "gate_asks_again",
             Self::GateApprovedInPart { .. } => "gate_approved_in_part",
             Self::WaveCompleted => "wave_completed",
+            Self::RollbackStarted { .. } => "rollback_started",
+            Self::WaveRolledBack { .. } => "wave_rolled_back",
             Self::WaveAborted => "wave_aborted",
         }
     }
@@ -95,6 +107,8 @@ impl News {
             | Self::GateAsksAgain { .. }
             | Self::GateApprovedInPart { .. }
             | Self::WaveCompleted
+            | Self::RollbackStarted { .. }
+            | Self::WaveRolledBack { .. }
             | Self::WaveAborted => false,
         }
     }

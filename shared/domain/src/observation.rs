@@ -65,6 +65,22 @@ pub struct ServerSeen {
     pub node: Option<NodeId>,
     /// The commands in flight on it or its instance.
     pub commands: BTreeMap<CommandId, CommandStatus>,
+    /// How far the snapshots are that its stage waits for.
+    #[serde(default)]
+    pub snapshots: SnapshotsSeen,
+}
+
+/// How far the snapshots of a server are, all of them together.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SnapshotsSeen {
+    /// Nothing was read, or at least one is under way.
+    #[default]
+    Pending,
+    /// All are complete.
+    Complete,
+    /// At least one failed or is no more.
+    Failed,
 }
 
 /// MGN's life cycle states (botocore's model).
@@ -192,6 +208,9 @@ pub struct InstanceSeen {
     pub running: bool,
     /// Whether it is gone or going: shutting down, terminated, or unknown to EC2.
     pub gone: bool,
+    /// Whether it has stopped: it writes no more, and its volumes are whole.
+    #[serde(default)]
+    pub stopped: bool,
     /// Both of its status checks.
     pub checks: StatusChecks,
     /// Whether SSM reaches it.

@@ -3,7 +3,7 @@
 //! [`parse()`] reads the file that people write, in YAML or JSON, and names every error with its
 //! line and column.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -103,8 +103,7 @@ pub struct GatePlan {
     pub people: Vec<Vec<Approver>>,
 }
 
-/// What becomes of a gate that expires undecided. (Rolling back has its place here; it comes with
-/// rollback.)
+/// What becomes of a gate that expires undecided.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OnExpiry {
@@ -115,6 +114,8 @@ pub enum OnExpiry {
     Reject,
     /// As if it had been approved; for the finalize gate alone.
     Proceed,
+    /// What was cut over is undone; for the finalize gate alone.
+    RollBack,
 }
 
 /// A way to ask people.
@@ -273,6 +274,26 @@ impl Plan {
     #[must_use]
     pub fn application(&self, name: &ApplicationName) -> Option<&Application> {
         self.applications.iter().find(|a| a.name == *name)
+    }
+
+    /// Whether an application comes after another, directly or by others between them.
+    #[must_use]
+    pub fn comes_after(&self, later: &ApplicationName, earlier: &ApplicationName) -> bool {
+        // A plan has no cycle; who was looked at is not looked at again all the same.
+        let mut known: BTreeSet<&ApplicationName> = BTreeSet::new();
+        let mut open = vec![later];
+        while let Some(name) = open.pop() {
+            let after = self.application(name).map(|a| a.after.as_slice());
+            for before in after.unwrap_or_default() {
+                if before == earlier {
+                    return true;
+                }
+                if known.insert(before) {
+                    open.push(before);
+                }
+            }
+        }
+        false
     }
 }
 

@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::effect::LifeCycleTarget;
-use crate::id::{ApplicationName, CommandId, EffectId, InstanceId, JobId, ServerId};
+use crate::id::{ApplicationName, CommandId, EffectId, InstanceId, JobId, ServerId, SnapshotId};
 
 /// A server of a wave.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,6 +32,12 @@ pub struct Server {
     pub test: Option<Passed>,
     /// What our latest launch made, while it runs as far as we know.
     pub instance: Option<InstanceId>,
+    /// What our latest cutover launched, while it exists as far as we know.
+    #[serde(default)]
+    pub target: Option<Target>,
+    /// Snapshots of what a cutover that was undone had launched.
+    #[serde(default)]
+    pub kept: Option<Kept>,
     /// When its source was quiesced, while it is.
     pub quiesced_at: Option<Timestamp>,
     /// The cutover that passed.
@@ -57,6 +63,24 @@ pub struct Server {
     /// How many of its launches came from a previous snapshot, and were worth nothing.
     #[serde(default)]
     pub previous_snapshots: u32,
+}
+
+/// What a cutover launched, and how far it was put away since.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Target {
+    /// The instance.
+    pub instance: InstanceId,
+    /// Whether it was stopped, because its source runs again or is to.
+    pub stopped: bool,
+}
+
+/// Snapshots of a target's volumes: what was written in AWS since the cutover.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Kept {
+    /// The snapshots, one for each volume.
+    pub snapshots: Vec<SnapshotId>,
+    /// Whether all of them are complete, so that the volumes are not needed any more.
+    pub complete: bool,
 }
 
 /// A launch while it is validated, and how it was validated.
@@ -200,6 +224,32 @@ pub enum Stage {
         to: LifeCycleTarget,
         /// How far.
         call: CallStep,
+        /// What comes after.
+        then: Then,
+    },
+    /// The application is stopped on what the cutover launched, so that its last writes are kept.
+    Silencing {
+        /// How far.
+        run: Run,
+        /// What comes after.
+        then: Then,
+    },
+    /// What the cutover launched is stopped, so that it and its source never run both.
+    Stopping {
+        /// How far.
+        call: CallStep,
+        /// What comes after.
+        then: Then,
+    },
+    /// Snapshots are made of what the cutover launched.
+    Keeping {
+        /// How far.
+        call: CallStep,
+        /// What comes after.
+        then: Then,
+    },
+    /// Waits until those snapshots are complete.
+    Copying {
         /// What comes after.
         then: Then,
     },
@@ -362,6 +412,8 @@ pub enum End {
         /// Whether its cutover had been launched: then it stays as it is.
         cut_over: bool,
     },
+    /// Its cutover was undone: it runs on its source, and can be cut over again.
+    RolledBack,
 }
 
 impl Server {
@@ -378,6 +430,12 @@ impl Server {
     #[must_use]
     pub fn at_rest(&self) -> bool {
         matches!(self.stage, Stage::Finalized { .. } | Stage::Ended { .. })
+    }
+
+    /// Whether what its cutover launched runs in AWS, as far as we know.
+    #[must_use]
+    pub fn target_runs(&self) -> bool {
+        self.target.as_ref().is_some_and(|target| !target.stopped)
     }
 
     /// Whether it has left the wave (and is not merely finished).
@@ -408,8 +466,12 @@ impl Stage {
             Self::Quiescing { .. } => "quiescing source",
             Self::Settling { .. } => "catching up",
             Self::Returning { .. } => "setting back",
+            Self::Silencing { .. } => "quiescing target",
+            Self::Stopping { .. } => "stopping target",
+            Self::Keeping { .. } => "making snapshots",
+            Self::Copying { .. } => "completing snapshots",
             Self::Restarting { .. } => "restarting source",
-            Self::Terminating { .. } => "terminating test",
+            Self::Terminating { .. } => "terminating",
             Self::CutOver { .. } => "cut over",
             Self::Finalizing { .. } => "finalizing",
             Self::Finalized { .. } => "finalized",
@@ -422,6 +484,9 @@ impl Stage {
             Self::Ended {
                 end: End::Aborted { .. },
             } => "aborted",
+            Self::Ended {
+                end: End::RolledBack,
+            } => "rolled back",
         }
     }
 }

@@ -190,7 +190,7 @@ pub fn wave(wave: &Wave, servers: &[Server], seen: &BTreeMap<ServerId, ServerSee
             reason: hold.reason.sentence(),
             commands: hold
                 .reason
-                .commands(&wave.id)
+                .commands(wave)
                 .into_iter()
                 .map(|(command, what)| (command, what.to_owned()))
                 .collect(),
@@ -263,8 +263,9 @@ pub fn waiting_for(wave: &Wave) -> String {
             wave.id
         ),
         Phase::Finalizing => "the finalizing of its servers".to_owned(),
+        Phase::RollingBack => "the way back of its servers".to_owned(),
         Phase::Aborting => "the clean-up".to_owned(),
-        Phase::Completed | Phase::Aborted => "nothing".to_owned(),
+        Phase::Completed | Phase::RolledBack | Phase::Aborted => "nothing".to_owned(),
     }
 }
 

@@ -122,8 +122,8 @@ pub enum Claims {
     Released,
 }
 
-/// Where a wave stands. (Traffic and rollback have their place between the cutover and the soak,
-/// and after any of them; they are not built yet.)
+/// Where a wave stands. (Traffic has its place between the cutover and the soak; it is not built
+/// yet.)
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Phase {
@@ -155,6 +155,10 @@ pub enum Phase {
     Finalizing,
     /// Every server is finalized or was left out.
     Completed,
+    /// What was cut over is undone, and the rest is cleaned up.
+    RollingBack,
+    /// Everything that was cut over runs on its source again.
+    RolledBack,
     /// What was started is cleaned up.
     Aborting,
     /// Ended by a person.
@@ -175,6 +179,8 @@ impl Phase {
             Self::AwaitingFinalize => "AwaitingFinalize",
             Self::Finalizing => "Finalizing",
             Self::Completed => "Completed",
+            Self::RollingBack => "RollingBack",
+            Self::RolledBack => "RolledBack",
             Self::Aborting => "Aborting",
             Self::Aborted => "Aborted",
         }
@@ -183,6 +189,13 @@ impl Phase {
     /// Whether the wave has ended.
     #[must_use]
     pub fn terminal(&self) -> bool {
-        matches!(self, Self::Completed | Self::Aborted)
+        matches!(self, Self::Completed | Self::RolledBack | Self::Aborted)
+    }
+
+    /// Whether the wave is on its way to an end other than Completed: nothing new is begun but the
+    /// way back.
+    #[must_use]
+    pub fn ending(&self) -> bool {
+        matches!(self, Self::RollingBack | Self::Aborting)
     }
 }

@@ -130,6 +130,7 @@ fn gone(id: &InstanceId) -> InstanceSeen {
         id: id.clone(),
         running: false,
         gone: true,
+        stopped: false,
         checks: StatusChecks::Pending,
         managed: false,
     }
@@ -157,6 +158,7 @@ fn instance(id: InstanceId, status: &InstanceStatus) -> InstanceSeen {
         id,
         running,
         gone,
+        stopped: state == Some(&InstanceStateName::Stopped),
         checks,
         managed: false,
     }
@@ -222,6 +224,7 @@ mod tests {
         let check = |state, running, gone| {
             let seen = check_status(state, "ok", "ok");
             assert_eq!((seen.running, seen.gone), (running, gone), "{state}");
+            assert_eq!(seen.stopped, state == "stopped", "{state}");
         };
         check("pending", false, false);
         check("running", true, false);

@@ -1,10 +1,14 @@
-//! EC2 instances, read over the SDK. A crate of its own, because `aws-sdk-ec2` takes longer to
+//! EC2 over the SDK: instances and snapshots read, what cutovers launched put away. A crate of its own, because `aws-sdk-ec2` takes longer to
 //! build than everything else together.
 
 use aws_config::SdkConfig;
 use aws_sdk_ec2::Client;
 
 mod instances;
+mod snapshots;
+mod targets;
+
+pub use targets::{EFFECT_TAG, INSTANCE_TAG, SERVER_TAG, SdkTargets};
 
 /// Instances in the account and Region of its configuration.
 #[derive(Debug, Clone)]

@@ -2,10 +2,11 @@
 
 use aws_sdk_ec2::Client;
 use aws_sdk_ec2::types::InstanceType;
-use tidegate_domain::id::InstanceId;
-use tidegate_ec2::SdkInstances;
-use tidegate_ports::error::ReadError;
-use tidegate_ports::instances::Instances;
+use tidegate_domain::id::{EffectId, InstanceId, ServerId, SnapshotId};
+use tidegate_domain::observation::SnapshotsSeen;
+use tidegate_ec2::{INSTANCE_TAG, SdkInstances, SdkTargets};
+use tidegate_ports::error::{CallError, ReadError};
+use tidegate_ports::instances::{Instances, Snapshots, Targets};
 
 #[path = "../../aws/tests/local_aws/ministack.rs"]
 mod ministack;
@@ -76,4 +77,50 @@ async fn an_ec2_that_does_not_answer_is_no_end_of_instances() {
     let id = InstanceId::parse("i-00000000000000000").expect("an ID");
     let seen = SdkInstances::new(&config).instances(&[id]).await;
     assert!(matches!(seen, Err(ReadError::Failed(_))), "{seen:?}");
+}
+
+#[tokio::test]
+async fn a_target_is_stopped_and_its_volumes_are_kept_once() {
+    let config = ministack::config();
+    let client = Client::new(&config);
+    let (ec2, targets) = (SdkInstances::new(&config), SdkTargets::new(&config));
+    let id = launch(&client, 1).await.remove(0);
+    let server = ServerId::parse("s-0123456789abcdef0").expect("an ID");
+    let effect = |number: u32| EffectId::parse(format!("orders-{number}-0")).expect("an ID");
+
+    targets.stop(&id).await.expect("it stops");
+    targets.stop(&id).await.expect("twice is once");
+    let seen = ec2.instances(std::slice::from_ref(&id)).await.expect("it");
+    assert!(seen[0].stopped && !seen[0].running && !seen[0].gone);
+
+    let kept = targets.keep(&id, &server, &effect(1)).await.expect("kept");
+    assert!(!kept.is_empty(), "the instance has a volume");
+    let again = targets.keep(&id, &server, &effect(2)).await.expect("kept");
+    assert_eq!(again, kept, "no second snapshot of a volume");
+    let told = client
+        .describe_snapshots()
+        .snapshot_ids(kept[0].as_str())
+        .send()
+        .await
+        .expect("a snapshot");
+    let tags = told.snapshots()[0].tags();
+    assert!(
+        tags.iter()
+            .any(|tag| tag.key() == Some(INSTANCE_TAG) && tag.value() == Some(id.as_str())),
+        "{tags:?}"
+    );
+
+    let unknown = SnapshotId::parse("snap-00000000000000000").expect("an ID");
+    let wanted = [kept[0].clone(), unknown.clone()];
+    let states = ec2.snapshots(&wanted).await.expect("states");
+    assert_eq!(states[&kept[0]], SnapshotsSeen::Complete);
+    assert_eq!(states[&unknown], SnapshotsSeen::Failed);
+}
+
+#[tokio::test]
+async fn a_target_that_does_not_exist_is_refused() {
+    let targets = SdkTargets::new(&ministack::config());
+    let id = InstanceId::parse("i-00000000000000000").expect("an ID");
+    let refused = targets.stop(&id).await;
+    assert!(matches!(refused, Err(CallError::Refused(_))), "{refused:?}");
 }

@@ -146,6 +146,7 @@ fn name(outcome: &Outcome) -> &'static str {
         Outcome::Command(_) => "command",
         Outcome::Servers(_) => "servers",
         Outcome::Claimed(_) => "claimed",
+        Outcome::Kept(_) => "kept",
         Outcome::Posted(_) => "posted",
         Outcome::Problems(_) => "problems",
         Outcome::Refused(_) => "refused",

@@ -53,6 +53,7 @@ enum Command {
     Resume,
     Skip,
     Abort,
+    Rollback,
     Waive,
     Ask,
 }
@@ -107,7 +108,10 @@ fn body(wanted: Wanted, wave: &Wave) -> Result<Body, Refused> {
         gate,
     } = wanted;
     let misplaced = [
-        ("note", note.is_some() && command != Command::Hold),
+        (
+            "note",
+            note.is_some() && !matches!(command, Command::Hold | Command::Rollback),
+        ),
         ("hold", hold.is_some() && command != Command::Resume),
         (
             "servers",
@@ -133,6 +137,9 @@ fn body(wanted: Wanted, wave: &Wave) -> Result<Body, Refused> {
         Command::Resume => resume(hold, wave),
         Command::Skip => skip(servers.unwrap_or_default()),
         Command::Abort => Ok(Body::Abort),
+        Command::Rollback => Ok(Body::RollBack {
+            note: checked_note(note.unwrap_or_default())?,
+        }),
         Command::Waive => waive(servers.unwrap_or_default(), check, reason),
         Command::Ask => match gate {
             Some(gate) => Ok(Body::Ask { gate }),

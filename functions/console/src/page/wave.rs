@@ -104,7 +104,7 @@ fn place(phase: &Phase) -> Option<usize> {
         Phase::AwaitingFinalize => Some(6),
         Phase::Finalizing => Some(7),
         Phase::Completed => Some(8),
-        Phase::Aborting | Phase::Aborted => None,
+        Phase::RollingBack | Phase::RolledBack | Phase::Aborting | Phase::Aborted => None,
     }
 }
 

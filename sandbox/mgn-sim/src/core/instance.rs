@@ -105,6 +105,20 @@ impl Simulator {
         }
     }
 
+    /// Somebody stopped an instance in EC2; false if there is none that could be stopped.
+    pub fn stop_instance(&mut self, id: &str) -> bool {
+        let Some(instance) = self.instances.get_mut(id) else {
+            return false;
+        };
+        if instance.terminated.is_some() {
+            return false;
+        }
+        if std::mem::take(&mut instance.running) {
+            self.instance_changes.push(id.to_owned());
+        }
+        true
+    }
+
     /// Terminates an instance, and says so.
     pub(crate) fn terminate_instance(&mut self, id: &str, at: Timestamp) {
         if let Some(instance) = self.instances.get_mut(id)

@@ -130,6 +130,7 @@ pub(super) async fn run(aws: &Invocation, payload: Value) -> Result<Value, TaskE
             let ports = launch::Ports {
                 effects: aws,
                 launches: aws,
+                targets: aws,
                 mgn: aws,
                 clock: aws,
             };

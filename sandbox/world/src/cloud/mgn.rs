@@ -236,6 +236,7 @@ fn server(shown: &Value, at: Timestamp) -> Option<ServerSeen> {
         instance: None,
         node: None,
         commands: std::collections::BTreeMap::new(),
+        snapshots: Default::default(),
     })
 }
 

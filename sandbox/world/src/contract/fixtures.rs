@@ -11,7 +11,7 @@ use tidegate_domain::id::{
 use tidegate_domain::message::{Body, Message};
 use tidegate_domain::observation::{
     Answer, CommandStatus, InstanceSeen, JobSeen, LaunchStatus, LifeCycle, Replication,
-    ReplicationState, ServerSeen, StatusChecks, WaveSeen,
+    ReplicationState, ServerSeen, SnapshotsSeen, StatusChecks, WaveSeen,
 };
 use tidegate_domain::plan::{
     Application, Approver, GatePlan, Gates, OnFailure, Plan, Policy, Select, Selector, Start,
@@ -77,7 +77,9 @@ pub fn job_id(number: usize) -> JobId {
     ok(JobId::parse(format!("mgnjob-{number:017}")), "name a job")
 }
 
-fn instance_id(number: usize) -> InstanceId {
+/// An instance.
+#[must_use]
+pub fn instance_id(number: usize) -> InstanceId {
     ok(
         InstanceId::parse(format!("i-{number:017x}")),
         "name an instance",
@@ -174,6 +176,8 @@ pub fn servers(case: &str, count: usize) -> Vec<Server> {
             test: None,
             instance: None,
             launched: None,
+            target: None,
+            kept: None,
             quiesced_at: None,
             cutover: None,
             downtime: None,
@@ -226,6 +230,7 @@ pub fn seen(server: &ServerId, number: usize, when: Timestamp) -> ServerSeen {
             id: instance_id(number),
             running: true,
             gone: false,
+            stopped: false,
             checks: StatusChecks::Passed,
             managed: true,
         }),
@@ -234,6 +239,7 @@ pub fn seen(server: &ServerId, number: usize, when: Timestamp) -> ServerSeen {
             command_id("11111111-2222-3333-4444-555555555555"),
             CommandStatus::Failed("exit status 1".to_owned()),
         )]),
+        snapshots: SnapshotsSeen::Complete,
     }
 }
 

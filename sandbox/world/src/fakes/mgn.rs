@@ -5,10 +5,12 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use tidegate_domain::effect::LifeCycleTarget;
-use tidegate_domain::id::{EffectId, InstanceId, JobId, ServerId};
-use tidegate_domain::observation::{InstanceSeen, LaunchStatus, LifeCycle, ServerSeen};
+use tidegate_domain::id::{EffectId, InstanceId, JobId, ServerId, SnapshotId};
+use tidegate_domain::observation::{
+    InstanceSeen, LaunchStatus, LifeCycle, ServerSeen, SnapshotsSeen,
+};
 use tidegate_ports::error::{CallError, ReadError};
-use tidegate_ports::instances::Instances;
+use tidegate_ports::instances::{Instances, Snapshots, Targets};
 use tidegate_ports::mgn::{
     Finalizes, Job, JobLog, JobServer, Jobs, LaunchConfigurations, Launches, LifeCycles,
     SourceServers,
@@ -30,6 +32,8 @@ pub struct FakeMgn {
     pub logs: RefCell<BTreeMap<JobId, JobLog>>,
     /// The instances that EC2 knows.
     pub instances: RefCell<BTreeMap<InstanceId, InstanceSeen>>,
+    /// The snapshots that EC2 knows, each with its state and the instance whose data it keeps.
+    pub snapshots: RefCell<BTreeMap<SnapshotId, (InstanceId, SnapshotsSeen)>>,
     /// Problems of launch configurations.
     pub problems: RefCell<BTreeMap<ServerId, Vec<String>>>,
     /// What reads fail with, if they do.
@@ -238,5 +242,47 @@ impl Instances for FakeMgn {
                 .cloned()
                 .collect(),
         )
+    }
+}
+
+impl Snapshots for FakeMgn {
+    async fn snapshots(
+        &self,
+        ids: &[SnapshotId],
+    ) -> Result<BTreeMap<SnapshotId, SnapshotsSeen>, ReadError> {
+        let snapshots = self.snapshots.borrow();
+        let state = |id: &SnapshotId| snapshots.get(id).map_or(SnapshotsSeen::Failed, |(_, s)| *s);
+        self.read(ids.iter().map(|id| (id.clone(), state(id))).collect())
+    }
+}
+
+impl Targets for FakeMgn {
+    async fn stop(&self, instance: &InstanceId) -> Result<(), CallError> {
+        self.calls.borrow_mut().push(format!("Stop {instance}"));
+        self.script.play(|| {
+            if let Some(seen) = self.instances.borrow_mut().get_mut(instance) {
+                (seen.running, seen.stopped) = (false, true);
+            }
+        })
+    }
+
+    async fn keep(
+        &self,
+        instance: &InstanceId,
+        _server: &ServerId,
+        _effect: &EffectId,
+    ) -> Result<Vec<SnapshotId>, CallError> {
+        self.calls.borrow_mut().push(format!("Keep {instance}"));
+        self.script.play(|| {
+            let mut snapshots = self.snapshots.borrow_mut();
+            let known = snapshots.iter().find(|(_, (of, _))| of == instance);
+            if let Some((id, _)) = known {
+                return vec![id.clone()];
+            }
+            let id = SnapshotId::parse(format!("snap-{:017}", snapshots.len()));
+            let id = id.expect("a snapshot's ID");
+            snapshots.insert(id.clone(), (instance.clone(), SnapshotsSeen::Pending));
+            vec![id]
+        })
     }
 }

@@ -2,14 +2,16 @@
 //! where nobody meddled, no test instance that runs on, no source that stands still without a
 //! cutover, no life cycle left in between.
 
+use std::collections::BTreeSet;
+
 use mgn_sim::{JobKind, LifeCycleState};
 use tidegate_domain::audit::{self, AuditRecord};
 use tidegate_domain::event::{EVENTS, events};
-use tidegate_domain::id::WaveId;
+use tidegate_domain::id::{ServerId, WaveId};
 use tidegate_domain::server::{End, Server, Stage};
 use tidegate_domain::wave::Wave;
 
-use super::violated;
+use super::{rollback, violated};
 use crate::cloud::Cloud;
 
 /// A wave with everything that the table holds of it.
@@ -55,8 +57,18 @@ pub fn at_the_end(cloud: &Cloud, mends: bool) {
             );
         }
         if mends {
+            // What a person says to have done by hand is theirs to answer for.
+            let by_hand: BTreeSet<&ServerId> = left
+                .audit
+                .iter()
+                .flat_map(|record| &record.entries)
+                .filter(|entry| entry.event == "StepTakenAsDone")
+                .flat_map(|entry| &entry.about.servers)
+                .collect();
             for server in &left.servers {
-                tidy(cloud, &left.wave, server);
+                if !by_hand.contains(&server.id) {
+                    tidy(cloud, &left.wave, server);
+                }
             }
         }
     }
@@ -120,6 +132,14 @@ fn tidy(cloud: &Cloud, wave: &Wave, server: &Server) {
         if let LifeCycleState::Testing | LifeCycleState::CuttingOver = truth.life_cycle {
             found.push(format!("it is {}", truth.life_cycle.name()));
         }
+    }
+    let undone = Stage::Ended {
+        end: End::RolledBack,
+    };
+    if server.stage == undone
+        && let Some(instance) = rollback::runs_on(cloud, server)
+    {
+        found.push(format!("{instance} runs on beside its source"));
     }
     if let Stage::Finalized { .. } = server.stage
         && truth.life_cycle != LifeCycleState::Cutover

@@ -48,6 +48,7 @@ pub(super) fn saved(cloud: &Cloud, turn: &Turn<'_>) {
             Task::ChangeLifeCycle { servers, .. } | Task::RetryReplication { servers } => {
                 (servers.len(), 25)
             }
+            Task::StopTargets { targets } | Task::KeepData { targets } => (targets.len(), 25),
             Task::RunDocument { nodes, .. } => (nodes.len(), 50),
             Task::Finalize { servers, .. } => (servers.len(), 25),
             Task::OpenGate { .. } | Task::CloseQuestion { .. } | Task::Notify { .. } => (1, 1),

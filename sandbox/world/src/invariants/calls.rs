@@ -12,7 +12,11 @@ use crate::cloud::{Cloud, Function};
 
 pub(super) fn before(cloud: &Cloud, change: &Change) {
     let allowed = match change.operation.as_str() {
-        "StartTest" | "StartCutover" | "TerminateTargetInstances" => Function::Launch,
+        "StartTest"
+        | "StartCutover"
+        | "TerminateTargetInstances"
+        | "StopInstances"
+        | "CreateSnapshot" => Function::Launch,
         "ChangeServerLifeCycleState" | "RetryDataReplication" => Function::Lifecycle,
         "FinalizeCutover" => Function::Finalize,
         "SendCommand" => Function::Validate,

@@ -188,6 +188,8 @@ pub(super) fn saved(cloud: &Cloud, turn: &Turn<'_>) {
         | Phase::AwaitingCutover
         | Phase::CuttingOver
         | Phase::Completed
+        | Phase::RollingBack
+        | Phase::RolledBack
         | Phase::Aborting
         | Phase::Aborted => drop(cloud.checks.borrow_mut().soaking.remove(&id)),
     }

@@ -48,7 +48,7 @@ pub(super) fn saved(cloud: &Cloud, turn: &Turn<'_>) {
         }
     }
     if let Some(hold) = &wave.hold
-        && hold.reason.commands(&wave.id).is_empty()
+        && hold.reason.commands(wave).is_empty()
     {
         violated(
             cloud,
@@ -90,7 +90,11 @@ fn released(cloud: &Cloud, before: &Wave, turn: &Turn<'_>) {
     }
     let releases = |message: &Message| match &message.body {
         Body::Resume { hold: named } => *named == hold.id,
-        Body::Abort | Body::Skip { .. } | Body::Waive { .. } | Body::Apply(_) => true,
+        Body::Abort
+        | Body::RollBack { .. }
+        | Body::Skip { .. }
+        | Body::Waive { .. }
+        | Body::Apply(_) => true,
         Body::Start
         | Body::Hold { .. }
         | Body::Decide { .. }

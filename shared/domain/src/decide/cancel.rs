@@ -45,6 +45,8 @@ fn cancel(turn: &mut Turn, which: impl Fn(&Turn, &Effect) -> bool) {
                 launches::set_step(&mut server.stage, JobStep::Due { not_before });
                 if let Stage::Accepting { call }
                 | Stage::Returning { call, .. }
+                | Stage::Stopping { call, .. }
+                | Stage::Keeping { call, .. }
                 | Stage::Finalizing { call } = &mut server.stage
                 {
                     *call = CallStep::Due { not_before };
@@ -68,6 +70,8 @@ fn can_be_cancelled(task: &Task) -> bool {
         Task::StartTest { .. }
         | Task::StartCutover { .. }
         | Task::TerminateTests { .. }
+        | Task::StopTargets { .. }
+        | Task::KeepData { .. }
         | Task::ChangeLifeCycle { .. }
         | Task::RetryReplication { .. }
         | Task::RunDocument { .. }

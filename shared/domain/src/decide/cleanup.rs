@@ -1,53 +1,77 @@
-//! The way back of one server: the source is started again, the life cycle set back, the instance
-//! terminated, in this order; then the server ends.
+//! The way back of one server. What runs in AWS is stopped and kept, then the source is started
+//! again, the life cycle set back, the instance terminated, in this order; then the server ends.
+//!
+//! **Invariant 10**: a source is started only once what its cutover launched has stopped; what was
+//! written there is in complete snapshots before the instance is terminated.
 
 use super::turn::Turn;
 use crate::audit::About;
 use crate::effect::LifeCycleTarget;
 use crate::news::News;
 use crate::server::{
-    CallStep, End, JobStep, Purpose, Run, RunStep, Server, Stage, TestInstance, Then,
+    CallStep, End, JobStep, Kept, Purpose, Run, RunStep, Server, Stage, TestInstance, Then,
 };
+use crate::wave::Phase;
 
 /// The next step of the way back, or the end.
 pub(super) fn clean_up(turn: &Turn, server: &Server, end: End) -> Stage {
-    let due = turn.now;
-    let can_restart = turn
-        .application(server)
-        .and_then(|a| a.quiesce.as_ref())
-        .is_some_and(|q| q.start.is_some());
-    if server.quiesced_at.is_some() && server.cutover.is_none() && can_restart {
+    let call = CallStep::Due {
+        not_before: turn.now,
+    };
+    let then = Then::CleanUp(end.clone());
+    if server.cutover.is_some() {
+        return Stage::Ended { end };
+    }
+    let undone = end == End::RolledBack;
+    if let Some(target) = &server.target {
+        // Where a source is stopped for the cutover, it must never run beside what that launched.
+        let quiesces = turn
+            .application(server)
+            .is_some_and(|a| a.quiesce.is_some());
+        if !target.stopped && (undone || quiesces) {
+            return Stage::Stopping { call, then };
+        }
+        if undone && server.kept.is_none() {
+            return Stage::Keeping { call, then };
+        }
+    }
+    if server.quiesced_at.is_some() {
         return Stage::Restarting {
-            run: Run::due(due),
-            then: Then::CleanUp(end),
+            run: Run::due(turn.now),
+            then,
         };
     }
-    if server.cutting_over && server.cutover.is_none() {
+    if server.cutting_over {
         return Stage::Returning {
             to: LifeCycleTarget::ReadyForCutover,
-            call: CallStep::Due { not_before: due },
-            then: Then::CleanUp(end),
+            call,
+            then,
         };
     }
-    let leaves = match end {
-        End::Skipped { .. } | End::Aborted { .. } => true,
+    match end {
         // The instance of a failed server is kept for those who look for the reason.
-        End::Failed { .. } => false,
-    };
-    if leaves && server.cutover.is_none() {
-        if server.launched.is_some() {
+        End::Failed { .. } => return Stage::Ended { end },
+        // It stays ready to be cut over again.
+        End::RolledBack => {}
+        End::Skipped { .. } | End::Aborted { .. } if server.launched.is_some() => {
             return Stage::Returning {
                 to: LifeCycleTarget::ReadyForTest,
-                call: CallStep::Due { not_before: due },
-                then: Then::CleanUp(end),
+                call,
+                then,
             };
         }
-        if server.instance.is_some() {
-            return Stage::Terminating {
-                step: JobStep::Due { not_before: due },
-                then: Then::CleanUp(end),
-            };
-        }
+        End::Skipped { .. } | End::Aborted { .. } => {}
+    }
+    if server.kept.as_ref().is_some_and(|kept| !kept.complete) {
+        return Stage::Copying { then };
+    }
+    if server.instance.is_some() {
+        return Stage::Terminating {
+            step: JobStep::Due {
+                not_before: turn.now,
+            },
+            then,
+        };
     }
     Stage::Ended { end }
 }
@@ -62,11 +86,130 @@ pub(super) fn go_on(turn: &Turn, server: &Server, then: Then) -> Stage {
             },
         },
         Then::Settle => Stage::Settling { since: turn.now },
-        Then::Tested => Stage::Tested {
-            instance: TestInstance::Gone,
+        // The source runs again before the server waits as it did.
+        Then::Tested => match restart(turn, server, Then::Tested) {
+            Some(stage) => stage,
+            None => Stage::Tested {
+                instance: TestInstance::Gone,
+            },
         },
         Then::CleanUp(end) => clean_up(turn, server, end),
     }
+}
+
+/// The next step until the source runs again, if it does not.
+fn restart(turn: &Turn, server: &Server, then: Then) -> Option<Stage> {
+    server.quiesced_at?;
+    Some(if server.target_runs() {
+        Stage::Stopping {
+            call: CallStep::Due {
+                not_before: turn.now,
+            },
+            then,
+        }
+    } else {
+        Stage::Restarting {
+            run: Run::due(turn.now),
+            then,
+        }
+    })
+}
+
+/// Undo a cutover: what it launched is quiesced, if the plan can, and put away.
+pub(super) fn roll_back(turn: &mut Turn, server: &mut Server) {
+    server.cutover = None;
+    server.downtime = None;
+    let quiesces = turn
+        .application(server)
+        .is_some_and(|a| a.quiesce.is_some());
+    server.stage = if quiesces && server.target_runs() {
+        Stage::Silencing {
+            run: Run::due(turn.now),
+            then: Then::CleanUp(End::RolledBack),
+        }
+    } else {
+        clean_up(turn, server, End::RolledBack)
+    };
+}
+
+/// Whether a server waits for its source to be started, and the plan has no document for that.
+pub(super) fn is_started_by_hand(turn: &Turn, server: &Server) -> bool {
+    let can_start = || {
+        turn.application(server)
+            .and_then(|a| a.quiesce.as_ref())
+            .is_some_and(|q| q.start.is_some())
+    };
+    matches!(server.stage, Stage::Restarting { .. }) && server.quiesced_at.is_some() && !can_start()
+}
+
+/// A person did the step of the way back that a server waits in, or wants to go on without it.
+///
+/// # Errors
+/// It waits in none, or the step is being done: a sentence without its end.
+pub(super) fn take_as_done(turn: &Turn, server: &mut Server) -> Result<(), String> {
+    let name = server.stage.name();
+    let under_way = || format!("{} is {name}; wait until that ends", server.hostname);
+    let then = match server.stage.clone() {
+        Stage::Silencing { run, then } if !matches!(run.step, RunStep::Sending { .. }) => then,
+        Stage::Restarting { run, then } if !matches!(run.step, RunStep::Sending { .. }) => {
+            server.quiesced_at = None;
+            then
+        }
+        Stage::Stopping {
+            call: CallStep::Due { .. },
+            then,
+        } => {
+            if let Some(target) = &mut server.target {
+                target.stopped = true;
+            }
+            then
+        }
+        Stage::Keeping {
+            call: CallStep::Due { .. },
+            then,
+        } => {
+            server.kept = Some(Kept {
+                snapshots: Vec::new(),
+                complete: true,
+            });
+            then
+        }
+        Stage::Copying { then } => {
+            if let Some(kept) = &mut server.kept {
+                kept.complete = true;
+            }
+            then
+        }
+        Stage::Returning {
+            to,
+            call: CallStep::Due { .. },
+            then,
+        } => {
+            match to {
+                LifeCycleTarget::ReadyForTest => server.launched = None,
+                LifeCycleTarget::ReadyForCutover => server.cutting_over = false,
+            }
+            then
+        }
+        Stage::Terminating {
+            step: JobStep::Due { .. },
+            then,
+        } => {
+            server.instance = None;
+            server.target = None;
+            then
+        }
+        Stage::Silencing { .. }
+        | Stage::Restarting { .. }
+        | Stage::Stopping { .. }
+        | Stage::Keeping { .. }
+        | Stage::Returning { .. }
+        | Stage::Terminating { .. } => return Err(under_way()),
+        _ => return Err(format!("{} is {name}", server.hostname)),
+    };
+    server.refusals = 0;
+    server.stage = go_on(turn, server, then);
+    Ok(())
 }
 
 /// A launch did not come to a good end: launch again, or give the server up.
@@ -148,103 +291,109 @@ pub(super) fn try_again(server: &mut Server) {
     }
 }
 
-/// On the way to an abort: what can be left is left, what is under way is waited for.
-pub(super) fn abort(turn: &Turn, server: &mut Server) {
+/// On the way to the wave's end: what can be left is left, what is under way is waited for. What
+/// was cut over stays as it is if the wave is aborted, and is undone if it is rolled back.
+pub(super) fn leave(turn: &mut Turn, server: &mut Server) {
     let end = End::Aborted { cut_over: false };
-    let kept = Stage::Ended {
-        end: End::Aborted { cut_over: true },
-    };
-    let next = match &server.stage {
-        Stage::Replicating | Stage::Settling { .. } => clean_up(turn, server, end),
-        Stage::Launching {
+    match &server.stage {
+        Stage::Checking {
+            purpose: Purpose::Cutover,
+            ..
+        }
+        | Stage::CutOver { .. }
+        | Stage::Finalizing {
+            call: CallStep::Due { .. },
+        } => cut_over(turn, server),
+        Stage::Validating {
+            purpose: Purpose::Cutover,
+            run,
+            ..
+        } if !matches!(run.step, RunStep::Sending { .. }) => cut_over(turn, server),
+        Stage::Validating {
+            purpose: Purpose::Test,
+            run,
+            ..
+        }
+        | Stage::Quiescing { run }
+            if !matches!(run.step, RunStep::Sending { .. }) =>
+        {
+            server.stage = clean_up(turn, server, end);
+        }
+        Stage::Replicating
+        | Stage::Settling { .. }
+        | Stage::Launching {
             step: JobStep::Due { .. },
             ..
-        } => clean_up(turn, server, end),
+        }
+        | Stage::Checking {
+            purpose: Purpose::Test,
+            ..
+        }
+        | Stage::Accepting {
+            call: CallStep::Due { .. },
+        }
+        | Stage::Tested {
+            instance:
+                TestInstance::Kept { .. }
+                | TestInstance::Gone
+                | TestInstance::Terminating(JobStep::Due { .. }),
+        }
+        // A failed server is cleaned up like every other that leaves.
+        | Stage::Ended {
+            end: End::Failed { .. },
+        } => server.stage = clean_up(turn, server, end),
+        // On the way back already: to its end instead of to where it was to go.
+        Stage::Returning { .. }
+        | Stage::Restarting { .. }
+        | Stage::Silencing { .. }
+        | Stage::Stopping { .. }
+        | Stage::Keeping { .. }
+        | Stage::Copying { .. } => {
+            if let Stage::Returning { then, .. }
+            | Stage::Restarting { then, .. }
+            | Stage::Silencing { then, .. }
+            | Stage::Stopping { then, .. }
+            | Stage::Keeping { then, .. }
+            | Stage::Copying { then } = &mut server.stage
+                && !matches!(then, Then::CleanUp(_))
+            {
+                *then = Then::CleanUp(end);
+            }
+        }
+        // Under way: what comes of it is waited for.
         Stage::Launching {
             step: JobStep::Requested { .. } | JobStep::Running { .. },
             ..
-        } => return,
-        Stage::Checking {
-            purpose: Purpose::Test,
-            ..
-        } => clean_up(turn, server, end),
-        Stage::Checking {
-            purpose: Purpose::Cutover,
-            ..
-        } => kept,
-        Stage::Validating {
-            run:
-                Run {
-                    step: RunStep::Sending { .. },
-                    ..
-                },
-            ..
-        } => return,
-        Stage::Validating {
-            purpose: Purpose::Test,
-            ..
-        } => clean_up(turn, server, end),
-        Stage::Validating {
-            purpose: Purpose::Cutover,
-            ..
-        } => kept,
-        Stage::Accepting {
-            call: CallStep::Due { .. },
-        } => clean_up(turn, server, end),
-        Stage::Accepting {
-            call: CallStep::Calling { .. },
-        } => return,
-        Stage::Tested {
-            instance: TestInstance::Kept { .. } | TestInstance::Gone,
-        } => clean_up(turn, server, end),
-        Stage::Tested {
-            instance: TestInstance::Terminating(JobStep::Due { .. }),
-        } => clean_up(turn, server, end),
-        Stage::Tested {
-            instance: TestInstance::Terminating(_),
-        } => return,
-        Stage::Quiescing {
-            run: Run {
-                step: RunStep::Due { .. },
-                ..
-            },
-        } => clean_up(turn, server, end),
-        Stage::Quiescing { .. } => return,
-        Stage::Returning { to, call, then } => match then {
-            Then::Launch(_) | Then::Settle | Then::Tested => Stage::Returning {
-                to: *to,
-                call: call.clone(),
-                then: Then::CleanUp(end),
-            },
-            Then::CleanUp(_) => return,
-        },
-        Stage::Restarting { run, then } => match then {
-            Then::Launch(_) | Then::Settle | Then::Tested => Stage::Restarting {
-                run: run.clone(),
-                then: Then::CleanUp(end),
-            },
-            Then::CleanUp(_) => return,
-        },
-        Stage::Terminating { .. } => return,
-        Stage::CutOver { .. }
-        | Stage::Finalizing {
-            call: CallStep::Due { .. },
-        } => kept,
-        Stage::Finalizing {
-            call: CallStep::Calling { .. },
-        } => return,
-        // A failed server is cleaned up like every other that leaves.
-        Stage::Ended {
-            end: End::Failed { .. },
-        } => clean_up(turn, server, end),
-        Stage::Finalized { .. }
-        | Stage::Ended {
-            end: End::Skipped { .. } | End::Aborted { .. },
-        } => {
-            return;
         }
-    };
-    server.stage = next;
+        | Stage::Validating { .. }
+        | Stage::Quiescing { .. }
+        | Stage::Accepting {
+            call: CallStep::Calling { .. },
+        }
+        | Stage::Tested {
+            instance: TestInstance::Terminating(_),
+        }
+        | Stage::Terminating { .. }
+        | Stage::Finalizing {
+            call: CallStep::Calling { .. },
+        }
+        // Over.
+        | Stage::Finalized { .. }
+        | Stage::Ended {
+            end: End::Skipped { .. } | End::Aborted { .. } | End::RolledBack,
+        } => {}
+    }
+}
+
+/// A server that runs in AWS leaves its wave.
+fn cut_over(turn: &mut Turn, server: &mut Server) {
+    if matches!(turn.wave.phase, Phase::RollingBack) {
+        roll_back(turn, server);
+    } else {
+        server.stage = Stage::Ended {
+            end: End::Aborted { cut_over: true },
+        };
+    }
 }
 
 impl Run {

@@ -162,7 +162,7 @@ pub(super) fn waive(
     if ids.is_empty() {
         return Err("no server is named".to_owned());
     }
-    if matches!(turn.wave.phase, Phase::Finalizing | Phase::Aborting) {
+    if turn.wave.phase == Phase::Finalizing || turn.wave.phase.ending() {
         return Err("it is too late to waive a check".to_owned());
     }
     for id in ids {

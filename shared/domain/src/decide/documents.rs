@@ -215,8 +215,10 @@ pub(super) fn restarting(turn: &mut Turn, server: &mut Server, run: Run, then: T
         .and_then(|a| a.quiesce.as_ref())
         .and_then(|q| q.start.clone());
     let Some(start) = start else {
-        server.quiesced_at = None;
-        server.stage = go_on(turn, server, then);
+        // A person is asked to do it, and says so by a resume.
+        if server.quiesced_at.is_none() {
+            server.stage = go_on(turn, server, then);
+        }
         return;
     };
     match ran(turn, server, &run, start.timeout) {
@@ -249,13 +251,18 @@ pub(super) fn restarting(turn: &mut Turn, server: &mut Server, run: Run, then: T
 }
 
 /// How one try of a document went.
-enum Ran {
+pub(super) enum Ran {
     NotYet,
     Succeeded,
     Failed(String),
 }
 
-fn ran(turn: &mut Turn, server: &Server, run: &Run, timeout: jiff::SignedDuration) -> Ran {
+pub(super) fn ran(
+    turn: &mut Turn,
+    server: &Server,
+    run: &Run,
+    timeout: jiff::SignedDuration,
+) -> Ran {
     match &run.step {
         RunStep::Due { not_before } => {
             turn.look_again(*not_before);

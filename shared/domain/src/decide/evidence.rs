@@ -282,7 +282,7 @@ fn left_out(server: &Server) -> Option<LeftOut> {
             hostname: server.hostname.clone(),
             reason: reason.clone(),
         }),
-        End::Aborted { .. } => None,
+        End::Aborted { .. } | End::RolledBack => None,
     }
 }
 

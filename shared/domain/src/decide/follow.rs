@@ -3,15 +3,17 @@
 //!
 //! **Invariant 1**: only what was read counts, and only if it was read after the stage began.
 
-use super::cleanup::{clean_up, give_up, go_on, launch_failed};
+use super::cleanup::{give_up, go_on, launch_failed};
 use super::documents::{checking, quiescing, restarting, validating};
+use super::rollback;
 use super::turn::{Turn, later};
 use crate::audit::About;
 use crate::effect::LifeCycleTarget;
+use crate::id::InstanceId;
 use crate::news::News;
 use crate::observation::{Answer, JobSeen, LaunchStatus, LifeCycle, ReplicationState, ServerSeen};
 use crate::server::{
-    CallStep, JobStep, Launch, Purpose, Server, Stage, Stall, TestInstance, Then, Trial,
+    CallStep, JobStep, Launch, Purpose, Server, Stage, Stall, Target, TestInstance, Then, Trial,
 };
 use crate::wave::{Claims, Phase};
 
@@ -58,6 +60,14 @@ pub(super) fn follow(turn: &mut Turn, server: &mut Server) {
         Stage::Quiescing { run } => quiescing(turn, server, run),
         Stage::Settling { .. } => settling(turn, server),
         Stage::Returning { to, call, then } => returning(turn, server, to, call, then),
+        Stage::Silencing { run, then } => rollback::silencing(turn, server, run, then),
+        Stage::Stopping { call, then } => rollback::stopping(turn, server, call, then),
+        Stage::Keeping { call, .. } => {
+            if let CallStep::Due { not_before } = call {
+                turn.look_again(not_before);
+            }
+        }
+        Stage::Copying { then } => rollback::copying(turn, server, then),
         Stage::Restarting { run, then } => restarting(turn, server, run, then),
         Stage::Terminating {
             step: JobStep::Running { job, since },
@@ -65,6 +75,7 @@ pub(super) fn follow(turn: &mut Turn, server: &mut Server) {
         } => {
             if terminated(turn, server, &job, since) {
                 server.instance = None;
+                server.target = None;
                 server.stage = go_on(turn, server, then);
             }
         }
@@ -82,6 +93,7 @@ pub(super) fn follow(turn: &mut Turn, server: &mut Server) {
             let done = seen.is_some_and(|i| i.gone && Some(&i.id) == server.instance.as_ref());
             if done || gone(turn, server) {
                 server.instance = None;
+                server.target = None;
                 server.stage = go_on(turn, server, then);
             } else {
                 turn.look_again(not_before);
@@ -209,7 +221,7 @@ fn launching(
     }
     match (seen.launch, seen.instance) {
         (LaunchStatus::Launched, Some(instance)) => {
-            server.instance = Some(instance.clone());
+            launched(server, purpose, instance.clone());
             if seen.previous_snapshot {
                 server.previous_snapshots += 1;
                 // The source did not answer when the snapshot was made: what runs is old.
@@ -247,6 +259,17 @@ fn launching(
             }
         }
     }
+}
+
+/// An instance was launched for a server.
+fn launched(server: &mut Server, purpose: Purpose, instance: InstanceId) {
+    if purpose == Purpose::Cutover {
+        server.target = Some(Target {
+            instance: instance.clone(),
+            stopped: false,
+        });
+    }
+    server.instance = Some(instance);
 }
 
 fn overdue(
@@ -357,7 +380,17 @@ fn returning(
         let job = seen.job.clone().filter(|seen| seen.id == *job);
         let failed = |job: &JobSeen| job.completed || job.launch == LaunchStatus::Failed;
         match job {
-            Some(job) if job.launch == LaunchStatus::Launched => server.instance = job.instance,
+            Some(job) if job.launch == LaunchStatus::Launched => {
+                if let Some(instance) = job.instance.filter(|i| server.instance.as_ref() != Some(i))
+                {
+                    let purpose = if server.cutting_over {
+                        Purpose::Cutover
+                    } else {
+                        Purpose::Test
+                    };
+                    launched(server, purpose, instance);
+                }
+            }
             job if job.as_ref().is_some_and(failed) || turn.now >= patience => {}
             _ => return turn.look_again_soon(),
         }
@@ -424,6 +457,10 @@ fn stall(turn: &mut Turn, server: &mut Server) {
         | Stage::Quiescing { .. }
         | Stage::Settling { .. }
         | Stage::Returning { .. }
+        | Stage::Silencing { .. }
+        | Stage::Stopping { .. }
+        | Stage::Keeping { .. }
+        | Stage::Copying { .. }
         | Stage::Restarting { .. }
         | Stage::Terminating { .. }
         | Stage::CutOver { .. } => true,
@@ -473,17 +510,5 @@ fn stall(turn: &mut Turn, server: &mut Server) {
 /// A cutover that may not be launched in what is left of the window: the source runs again, and
 /// the server waits as it did before.
 pub(super) fn step_back(turn: &Turn, server: &mut Server) {
-    let then = Then::Tested;
-    server.stage = if server.quiesced_at.is_some() {
-        match clean_up(
-            turn,
-            server,
-            crate::server::End::Aborted { cut_over: false },
-        ) {
-            Stage::Restarting { run, .. } => Stage::Restarting { run, then },
-            _ => go_on(turn, server, then),
-        }
-    } else {
-        go_on(turn, server, then)
-    };
+    server.stage = go_on(turn, server, Then::Tested);
 }

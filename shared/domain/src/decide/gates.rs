@@ -5,8 +5,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::evidence;
 use super::turn::{Turn, later, servers};
+use super::{evidence, rollback};
 use crate::audit::About;
 use crate::effect::Task;
 use crate::gate::{Approval, Asking, Evidence, Gate, GateState, OpenGate};
@@ -185,6 +185,16 @@ fn expire(turn: &mut Turn, gate: Gate, plan: &GatePlan, open: OpenGate) -> bool 
                 gate: gate.to_string(),
                 by: "its plan, as nobody decided in time".to_owned(),
             });
+        }
+        OnExpiry::RollBack => {
+            turn.note(
+                "GateExpired",
+                format!("The {gate} gate expired; by its plan the wave is rolled back."),
+            );
+            turn.about(About::gate(gate));
+            turn.wave.gates.remove(&gate);
+            let why = format!("Nobody decided at the {gate} gate in time, and the plan says so.");
+            rollback::begin(turn, why);
         }
         OnExpiry::Proceed => {
             turn.note(

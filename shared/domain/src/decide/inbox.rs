@@ -3,7 +3,7 @@
 
 use super::decisions::{self, Said};
 use super::turn::Turn;
-use super::{cancel, cleanup, gates};
+use super::{cancel, cleanup, gates, rollback};
 use crate::audit::About;
 use crate::gate::Gate;
 use crate::hold::{HoldId, HoldReason};
@@ -39,6 +39,7 @@ pub(super) fn receive(turn: &mut Turn, message: Message) {
             Body::Resume { hold } => resume(turn, hold),
             Body::Skip { servers } => skip(turn, &by, &servers),
             Body::Abort => abort(turn),
+            Body::RollBack { note } => rollback::ask(turn, &by, &note),
             Body::Decide {
                 gate,
                 verdict,
@@ -89,7 +90,7 @@ fn amend(turn: &mut Turn, by: &Approver, plan: Plan) -> Answer {
         return Err("the wave's servers are selected; its applications cannot be changed".into());
     }
     match turn.wave.phase {
-        Phase::Finalizing | Phase::Aborting => {
+        Phase::Finalizing | Phase::RollingBack | Phase::Aborting => {
             return Err("it is too late to change the plan".to_owned());
         }
         Phase::CuttingOver => {
@@ -109,6 +110,7 @@ fn amend(turn: &mut Turn, by: &Approver, plan: Plan) -> Answer {
         | Phase::Preflight { .. }
         | Phase::Testing
         | Phase::Completed
+        | Phase::RolledBack
         | Phase::Aborted => {}
     }
     if let Phase::Soaking { .. } = turn.wave.phase {
@@ -154,14 +156,16 @@ fn start(turn: &mut Turn, by: &Approver) -> Answer {
         | Phase::Soaking { .. }
         | Phase::AwaitingFinalize
         | Phase::Finalizing => Ok("The wave was started already.".to_owned()),
-        Phase::Aborting | Phase::Completed | Phase::Aborted => {
-            Err("the wave is being ended".to_owned())
-        }
+        Phase::RollingBack
+        | Phase::Aborting
+        | Phase::Completed
+        | Phase::RolledBack
+        | Phase::Aborted => Err("the wave is being ended".to_owned()),
     }
 }
 
 fn hold(turn: &mut Turn, by: &Approver, note: String) -> Answer {
-    if matches!(turn.wave.phase, Phase::Aborting) {
+    if turn.wave.phase.ending() {
         return Err("the wave is being ended".to_owned());
     }
     if turn.wave.hold.is_some() {
@@ -188,6 +192,7 @@ fn resume(turn: &mut Turn, id: HoldId) -> Answer {
         }
         HoldReason::ServersFailed { .. } => try_failed_again(turn),
         HoldReason::BudgetSpent { failed, .. } => turn.wave.accepted_failures = failed,
+        HoldReason::SourcesStopped { .. } => started_by_hand(turn),
         HoldReason::Rejected { gate, .. } | HoldReason::Expired { gate } => {
             if let Some(gate) = Gate::from_name(&gate) {
                 turn.wave.gates.remove(&gate);
@@ -211,6 +216,17 @@ fn resume(turn: &mut Turn, id: HoldId) -> Answer {
     Ok("The wave goes on.".to_owned())
 }
 
+/// The sources that the plan cannot start run again, a person says.
+fn started_by_hand(turn: &mut Turn) {
+    for index in 0..turn.servers.len() {
+        turn.with_server(index, |turn, server| {
+            if cleanup::is_started_by_hand(turn, server) {
+                server.quiesced_at = None;
+            }
+        });
+    }
+}
+
 /// Failed servers go back into their pipelines; where one has to be tested again, so does the
 /// wave, and the cutover gate is asked again.
 fn try_failed_again(turn: &mut Turn) {
@@ -221,12 +237,16 @@ fn try_failed_again(turn: &mut Turn) {
 }
 
 fn skip(turn: &mut Turn, by: &Approver, servers: &[ServerId]) -> Answer {
-    if matches!(turn.wave.phase, Phase::Aborting) {
+    let ending = turn.wave.phase.ending();
+    if ending && turn.wave.hold.is_none() {
         return Err("it is too late to leave servers out".to_owned());
     }
     for id in servers {
         match turn.servers.iter().find(|s| s.id == *id) {
             None => return Err(format!("{id} is not in this wave")),
+            Some(server) if ending => {
+                cleanup::take_as_done(turn, &mut server.clone())?;
+            }
             Some(server) if !can_skip(&server.stage) => {
                 return Err(format!(
                     "{} is {}; it cannot be left out now",
@@ -247,7 +267,11 @@ fn skip(turn: &mut Turn, by: &Approver, servers: &[ServerId]) -> Answer {
                 reason: format!("left out by {by}"),
             };
             turn.with_server(index, |turn, server| {
-                server.stage = cleanup::clean_up(turn, server, end);
+                if ending {
+                    taken_as_done(turn, server, by);
+                } else {
+                    server.stage = cleanup::clean_up(turn, server, end);
+                }
             });
         }
     }
@@ -260,10 +284,26 @@ fn skip(turn: &mut Turn, by: &Approver, servers: &[ServerId]) -> Answer {
     if for_failed && !failed_left {
         turn.wave.hold = None;
     }
-    Ok(format!(
-        "Left out: {}.",
-        super::turn::servers(servers.len())
-    ))
+    let what = if ending {
+        "Taken as done by hand"
+    } else {
+        "Left out"
+    };
+    Ok(format!("{what}: {}.", super::turn::servers(servers.len())))
+}
+
+/// On the way to the wave's end, to leave a server out is to do its step by hand.
+fn taken_as_done(turn: &mut Turn, server: &mut Server, by: &Approver) {
+    let step = server.stage.name();
+    if cleanup::take_as_done(turn, server).is_ok() {
+        turn.note_by(
+            "StepTakenAsDone",
+            format!("{}: {step} is taken as done by hand.", server.hostname),
+            by,
+            &server.id,
+        );
+        turn.about(About::server(&server.id));
+    }
 }
 
 /// Stages in which nothing is under way for a server and nothing irreversible has begun.
@@ -305,6 +345,10 @@ fn can_skip(stage: &Stage) -> bool {
         | Stage::Tested { .. }
         | Stage::Validating { .. }
         | Stage::Returning { .. }
+        | Stage::Silencing { .. }
+        | Stage::Stopping { .. }
+        | Stage::Keeping { .. }
+        | Stage::Copying { .. }
         | Stage::Restarting { .. }
         | Stage::Terminating { .. }
         | Stage::Finalizing { .. }
@@ -314,8 +358,11 @@ fn can_skip(stage: &Stage) -> bool {
 }
 
 fn abort(turn: &mut Turn) -> Answer {
-    if matches!(turn.wave.phase, Phase::Aborting) {
-        return Ok("The wave is being ended already.".to_owned());
+    match turn.wave.phase {
+        Phase::Aborting => return Ok("The wave is being ended already.".to_owned()),
+        // What it has begun to undo cannot be left half-way.
+        Phase::RollingBack => return Err("the wave is being rolled back, which ends it".into()),
+        _ => {}
     }
     turn.wave.hold = None;
     cancel::cancel_planned(turn);

@@ -55,6 +55,9 @@ pub fn interest(
             Stage::Checking { launch, .. } | Stage::Validating { launch, .. } => {
                 Some(&launch.instance)
             }
+            Stage::Silencing { .. } | Stage::Stopping { .. } => {
+                server.target.as_ref().map(|target| &target.instance)
+            }
             // Whether somebody, or the job that failed, removed it already.
             Stage::Terminating {
                 step: JobStep::Due { .. },
@@ -69,6 +72,11 @@ pub fn interest(
             interest
                 .instances
                 .insert(server.id.clone(), instance.clone());
+        }
+        if let (Stage::Copying { .. }, Some(kept)) = (&server.stage, &server.kept) {
+            interest
+                .snapshots
+                .insert(server.id.clone(), kept.snapshots.clone());
         }
         if let Some(Run {
             step: RunStep::Running { command, .. },
@@ -112,6 +120,9 @@ fn worth_reading(wave: &Wave, server: &Server, known: Option<&ServerSeen>, now: 
     match &server.stage {
         Stage::Replicating => now.duration_since(known.at) >= wave.plan.policy.observe_every,
         Stage::Settling { .. }
+        | Stage::Silencing { .. }
+        | Stage::Stopping { .. }
+        | Stage::Copying { .. }
         | Stage::Launching {
             step: JobStep::Due { .. },
             ..
@@ -137,6 +148,7 @@ fn worth_reading(wave: &Wave, server: &Server, known: Option<&ServerSeen>, now: 
         | Stage::Validating { .. }
         | Stage::Accepting { .. }
         | Stage::Quiescing { .. }
+        | Stage::Keeping { .. }
         | Stage::Restarting { .. }
         | Stage::Terminating { .. }
         | Stage::Finalizing { .. } => old,
@@ -177,6 +189,7 @@ fn run(stage: &Stage) -> Option<&Run> {
     match stage {
         Stage::Validating { run, .. }
         | Stage::Quiescing { run }
+        | Stage::Silencing { run, .. }
         | Stage::Restarting { run, .. } => Some(run),
         _ => None,
     }

@@ -7,7 +7,7 @@ use super::refusals::{
     MOST_GUARDED, MOST_REFUSALS, give_up_document, guarded, hold_for, hold_reason, pause, refused,
 };
 use super::turn::Turn;
-use super::{follow, launches, questions, wants};
+use super::{follow, launches, questions, rollback, wants};
 use crate::audit::About;
 use crate::effect::{Effect, EffectStatus, LifeCycleTarget, Outcome, Refusal, RefusalKind, Task};
 use crate::gate::{Asking, GateState};
@@ -69,6 +69,9 @@ fn close(turn: &mut Turn, effect: &Effect, outcome: Outcome) {
             Task::StartTest { .. } | Task::StartCutover { .. } | Task::TerminateTests { .. },
             outcome,
         ) => job(turn, effect, outcome),
+        (Task::StopTargets { .. } | Task::KeepData { .. }, outcome) => {
+            rollback::close(turn, effect, &outcome);
+        }
         (Task::ChangeLifeCycle { servers, to }, outcome) => {
             let refusals = refusals(servers, outcome);
             for id in servers {
@@ -124,6 +127,7 @@ fn refusals(servers: &[ServerId], outcome: Outcome) -> BTreeMap<ServerId, Refusa
         | Outcome::Job(_)
         | Outcome::Command(_)
         | Outcome::Claimed(_)
+        | Outcome::Kept(_)
         | Outcome::Posted(_)
         | Outcome::Problems(_) => BTreeMap::new(),
     }
@@ -187,6 +191,7 @@ fn preflight(turn: &mut Turn, effect: &Effect, servers: &[ServerId], outcome: Ou
         | Outcome::Command(_)
         | Outcome::Servers(_)
         | Outcome::Claimed(_)
+        | Outcome::Kept(_)
         | Outcome::Posted(_) => {
             *looked_at += u32::try_from(servers.len()).unwrap_or(u32::MAX);
         }
@@ -224,11 +229,20 @@ pub(super) fn stage_effect(stage: &Stage) -> Option<&EffectId> {
             call: CallStep::Calling { effect },
             ..
         }
+        | Stage::Stopping {
+            call: CallStep::Calling { effect },
+            ..
+        }
+        | Stage::Keeping {
+            call: CallStep::Calling { effect },
+            ..
+        }
         | Stage::Finalizing {
             call: CallStep::Calling { effect },
         } => Some(effect),
         Stage::Validating { run, .. }
         | Stage::Quiescing { run }
+        | Stage::Silencing { run, .. }
         | Stage::Restarting { run, .. } => match &run.step {
             RunStep::Sending { effect } => Some(effect),
             RunStep::Due { .. } | RunStep::Running { .. } => None,
@@ -302,6 +316,7 @@ fn job(turn: &mut Turn, effect: &Effect, outcome: Outcome) {
         | Outcome::Command(_)
         | Outcome::Servers(_)
         | Outcome::Claimed(_)
+        | Outcome::Kept(_)
         | Outcome::Posted(_)
         | Outcome::Problems(_) => launches::release(turn, &effect.id),
     }
@@ -341,6 +356,8 @@ fn started(server: &mut Server, job: &JobId) {
             server.cutovers += 1;
             server.launched = Some(job.clone());
             server.cutting_over = true;
+            // MGN removes what the launch before left.
+            server.target = None;
         }
         _ => {}
     }
@@ -436,6 +453,7 @@ fn command(turn: &mut Turn, effect: &Effect, outcome: Outcome) {
                 | Outcome::Job(_)
                 | Outcome::Servers(_)
                 | Outcome::Claimed(_)
+                | Outcome::Kept(_)
                 | Outcome::Posted(_)
                 | Outcome::Problems(_) => {}
             }

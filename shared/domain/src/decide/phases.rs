@@ -3,7 +3,7 @@
 use super::follow::ready_to_test;
 use super::turn::{Turn, later};
 use super::wants::failed;
-use super::{cleanup, gates, selection, window};
+use super::{cleanup, gates, rollback, selection, window};
 use crate::effect::Task;
 use crate::gate::{Gate, GateState};
 use crate::hold::HoldReason;
@@ -22,6 +22,7 @@ const MOST_PREFLIGHT: usize = 50;
 /// Take one step, if one can be taken; gives whether the phase changed.
 pub(super) fn step(turn: &mut Turn) -> bool {
     let before = std::mem::discriminant(&turn.wave.phase);
+    start_by_hand(turn);
     if turn.wave.hold.is_some() {
         return false;
     }
@@ -45,8 +46,14 @@ pub(super) fn step(turn: &mut Turn) -> bool {
             }
         }
         Phase::Finalizing => finalizing(turn),
-        Phase::Aborting => aborting(turn),
-        Phase::Completed | Phase::Aborted => {}
+        Phase::RollingBack => rollback::rolling_back(turn),
+        Phase::Aborting => {
+            if all_left(turn) {
+                turn.enter(Phase::Aborted);
+                turn.tell(News::WaveAborted);
+            }
+        }
+        Phase::Completed | Phase::RolledBack | Phase::Aborted => {}
     }
     std::mem::discriminant(&turn.wave.phase) != before
 }
@@ -278,7 +285,7 @@ fn hold_for_failed(turn: &mut Turn) -> bool {
 
 /// MGN can be lost at any time: an account that is no longer initialized, a right taken away.
 pub(super) fn access(turn: &mut Turn) {
-    if matches!(turn.wave.phase, Phase::Aborting) {
+    if turn.wave.phase.ending() {
         return;
     }
     match turn.round.as_ref().map(|round| round.mgn.clone()) {
@@ -500,14 +507,24 @@ fn finalizing(turn: &mut Turn) {
     }
 }
 
-fn aborting(turn: &mut Turn) {
+/// Every server goes its way out of the wave; gives whether all have, and are free.
+pub(super) fn all_left(turn: &mut Turn) -> bool {
     for index in 0..turn.servers.len() {
-        turn.with_server(index, |turn, server| cleanup::abort(turn, server));
+        turn.with_server(index, cleanup::leave);
     }
-    let at_rest = turn.servers.iter().all(|s| s.at_rest() && !failed(s));
-    if at_rest && released(turn) {
-        turn.enter(Phase::Aborted);
-        turn.tell(News::WaveAborted);
+    turn.servers.iter().all(|s| s.at_rest() && !failed(s)) && released(turn)
+}
+
+/// A person is asked to start the sources that the plan cannot start.
+pub(super) fn start_by_hand(turn: &mut Turn) {
+    let servers: Vec<String> = turn
+        .servers
+        .iter()
+        .filter(|s| cleanup::is_started_by_hand(turn, s))
+        .map(|s| s.hostname.clone())
+        .collect();
+    if !servers.is_empty() {
+        turn.hold(HoldReason::SourcesStopped { servers });
     }
 }
 

@@ -80,6 +80,7 @@ fn give_up_refused(turn: &mut Turn, server: &mut Server, task: &Task, message: &
             );
             turn.about(About::server(&server.id));
             server.instance = None;
+            server.target = None;
             server.stage = go_on(turn, server, then);
         }
         // A server that leaves is left as it is if MGN never lets it be set back: one whose
@@ -145,6 +146,8 @@ pub(super) fn give_up_document(turn: &mut Turn, server: &mut Server, message: &s
             let reason = format!("its source could not be quiesced: {message}");
             give_up(turn, server, Purpose::Cutover, &reason);
         }
+        // Its instance is stopped all the same.
+        Stage::Silencing { then, .. } => server.stage = go_on(turn, server, then),
         Stage::Restarting { .. } => turn.hold(HoldReason::Refused {
             task: format!("Starting the source of {} again", server.hostname),
             message: message.to_owned(),

@@ -72,6 +72,8 @@ pub(super) fn select(
                     test: None,
                     instance: None,
                     launched: None,
+                    target: None,
+                    kept: None,
                     quiesced_at: None,
                     cutover: None,
                     downtime: None,

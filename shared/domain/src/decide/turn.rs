@@ -209,7 +209,7 @@ impl Turn {
             hold: Some(HoldId(self.wave.turn)),
             ..About::default()
         });
-        let commands = reason.commands(&self.wave.id);
+        let commands = reason.commands(&self.wave);
         self.wave.hold = Some(Hold {
             id: HoldId(self.wave.turn),
             since: self.now,

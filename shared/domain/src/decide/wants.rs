@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use super::turn::{Turn, later};
-use super::{follow, gates, launches, window};
+use super::{follow, gates, launches, rollback, window};
 use crate::effect::{IRREVERSIBLE_WITHIN, LifeCycleTarget, Task};
 use crate::gate::{Gate, GateState};
 use crate::id::{JobId, NodeId, ServerId};
@@ -32,6 +32,7 @@ pub(super) fn plan(turn: &mut Turn) {
     expire_test_instances(turn);
     life_cycles(turn);
     documents(turn);
+    rollback::plan(turn);
     launches::plan(turn);
     finalizes(turn);
     retry_stalled(turn);
@@ -340,6 +341,7 @@ fn document_due(turn: &mut Turn, index: usize) -> Option<(Document, NodeId)> {
     let run = match &server.stage {
         Stage::Validating { run, .. }
         | Stage::Quiescing { run }
+        | Stage::Silencing { run, .. }
         | Stage::Restarting { run, .. } => run,
         _ => return None,
     };
@@ -362,6 +364,16 @@ fn document_due(turn: &mut Turn, index: usize) -> Option<(Document, NodeId)> {
             application.quiesce.as_ref()?.stop.clone(),
             source_node(turn, server),
         ),
+        Stage::Silencing { .. } => {
+            // Its node is looked at before it is asked: what is rolled back is often out of reach.
+            turn.fresh(server)
+                .filter(|_| rollback::may_stop(turn, server))?;
+            (
+                application.quiesce.as_ref()?.stop.clone(),
+                NodeId::parse(server.target.as_ref()?.instance.as_str()).ok(),
+            )
+        }
+        Stage::Restarting { .. } if !rollback::may_restart(turn, server) => return None,
         Stage::Restarting { .. } => (
             application.quiesce.as_ref()?.start.clone()?,
             source_node(turn, server),
@@ -384,6 +396,7 @@ pub(super) fn run_of(stage: &mut Stage) -> Option<&mut Run> {
     match stage {
         Stage::Validating { run, .. }
         | Stage::Quiescing { run }
+        | Stage::Silencing { run, .. }
         | Stage::Restarting { run, .. } => Some(run),
         _ => None,
     }

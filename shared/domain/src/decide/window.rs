@@ -40,7 +40,7 @@ fn cut_over_or_left_out(server: &Server) -> bool {
             end: End::Skipped { .. },
         } => true,
         Stage::Ended {
-            end: End::Failed { .. } | End::Aborted { .. },
+            end: End::Failed { .. } | End::Aborted { .. } | End::RolledBack,
         } => false,
         Stage::Replicating
         | Stage::Launching { .. }
@@ -51,6 +51,10 @@ fn cut_over_or_left_out(server: &Server) -> bool {
         | Stage::Quiescing { .. }
         | Stage::Settling { .. }
         | Stage::Returning { .. }
+        | Stage::Silencing { .. }
+        | Stage::Stopping { .. }
+        | Stage::Keeping { .. }
+        | Stage::Copying { .. }
         | Stage::Restarting { .. }
         | Stage::Terminating { .. } => false,
     }

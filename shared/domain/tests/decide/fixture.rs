@@ -7,12 +7,13 @@ use jiff::{SignedDuration, Timestamp};
 use tidegate_domain::decide::{Decision, Facts, Interest, decide, interest};
 use tidegate_domain::effect::{Effect, EffectStatus, LifeCycleTarget, Outcome, Task};
 use tidegate_domain::id::{
-    ApplicationName, CommandId, EffectId, InstanceId, JobId, MessageId, NodeId, ServerId, WaveId,
+    ApplicationName, CommandId, EffectId, InstanceId, JobId, MessageId, NodeId, ServerId,
+    SnapshotId, WaveId,
 };
 use tidegate_domain::message::{Body, Message};
 use tidegate_domain::observation::{
     Answer, CommandStatus, InstanceSeen, JobSeen, LaunchStatus, LifeCycle, Replication,
-    ReplicationState, ServerSeen, StatusChecks, WaveSeen,
+    ReplicationState, ServerSeen, SnapshotsSeen, StatusChecks, WaveSeen,
 };
 use tidegate_domain::plan::{
     Application, Approver, Document, GatePlan, Gates, OnFailure, Plan, Policy, Quiesce, Select,
@@ -341,6 +342,25 @@ impl Hand {
                 }
                 Outcome::Job(job)
             }
+            Task::StopTargets { targets } => {
+                for id in targets.keys() {
+                    let seen = self.seen.get_mut(id).expect("a server");
+                    let instance = seen.instance.as_mut().expect("an instance");
+                    (instance.running, instance.stopped) = (false, true);
+                }
+                Outcome::Servers(BTreeMap::new())
+            }
+            Task::KeepData { targets } => {
+                for id in targets.keys() {
+                    let seen = self.seen.get_mut(id).expect("a server");
+                    seen.snapshots = SnapshotsSeen::Complete;
+                }
+                let kept = targets.into_keys().map(|id| {
+                    let snapshot = format!("snap-{}", &id.as_str()[2..]);
+                    (id, Ok(vec![SnapshotId::parse(snapshot).expect("an ID")]))
+                });
+                Outcome::Kept(kept.collect())
+            }
             Task::ChangeLifeCycle { servers, to } => {
                 for id in &servers {
                     let seen = self.seen.get_mut(id).expect("a server");
@@ -405,6 +425,7 @@ impl Hand {
                 id: instance,
                 running: true,
                 gone: false,
+                stopped: false,
                 checks: StatusChecks::Passed,
                 managed: true,
             });
@@ -450,5 +471,6 @@ pub(crate) fn seen(n: usize, at: Timestamp) -> ServerSeen {
         instance: None,
         node: Some(NodeId::parse(format!("mi-{n:017}")).expect("a node ID")),
         commands: BTreeMap::new(),
+        snapshots: SnapshotsSeen::default(),
     }
 }

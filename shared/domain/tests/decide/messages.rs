@@ -10,7 +10,7 @@ use tidegate_domain::plan::Approver;
 
 use crate::fixture::{Hand, plan, say, server_id};
 
-const PHASES: [&str; 10] = [
+const PHASES: [&str; 11] = [
     "Waiting",
     "Preflight",
     "Testing",
@@ -19,6 +19,7 @@ const PHASES: [&str; 10] = [
     "Soaking",
     "AwaitingFinalize",
     "Finalizing",
+    "RollingBack",
     "Completed",
     "Aborted",
 ];
@@ -38,6 +39,11 @@ fn in_each_phase() -> Vec<Hand> {
             for _ in 0..200 {
                 if hand.phase() == *phase {
                     break;
+                }
+                if *phase == "RollingBack" && hand.phase() == "Soaking" {
+                    hand.send(Body::RollBack {
+                        note: String::new(),
+                    });
                 }
                 let decision = hand.turn();
                 let open: Vec<_> = hand
@@ -137,6 +143,13 @@ fn every_message_in_every_phase() {
                 },
             ),
             ("abort", ops(), Body::Abort),
+            (
+                "roll back",
+                ops(),
+                Body::RollBack {
+                    note: "slow".to_owned(),
+                },
+            ),
             (
                 "approve cutover",
                 ops(),

@@ -332,7 +332,7 @@ fn what_mgn_lacks_holds_the_wave_and_names_the_command() {
     hand.until_held();
     let hold = hand.wave().hold.clone().expect("held");
     assert_eq!(
-        hold.reason.commands(&hand.wave().id)[0].0,
+        hold.reason.commands(hand.wave())[0].0,
         "aws mgn initialize-service"
     );
     hand.mgn = Answer::Answered;
@@ -396,7 +396,7 @@ fn test_instances_are_terminated_in_time() {
     hand.until_that("terminations", |h| {
         h.servers.iter().all(|s| s.instance.is_none())
     });
-    assert!(kinds(&hand).contains(&"Terminating test instances"));
+    assert!(kinds(&hand).contains(&"Terminating instances"));
     hand.approve();
     hand.until("Completed");
 }

@@ -57,6 +57,10 @@ fn class(stage: &Stage) -> &'static str {
         | Stage::Quiescing { .. }
         | Stage::Settling { .. }
         | Stage::Returning { .. }
+        | Stage::Silencing { .. }
+        | Stage::Stopping { .. }
+        | Stage::Keeping { .. }
+        | Stage::Copying { .. }
         | Stage::Restarting { .. }
         | Stage::Terminating { .. }
         | Stage::Finalizing { .. } => "work",
@@ -66,7 +70,7 @@ fn class(stage: &Stage) -> &'static str {
             end: End::Failed { .. },
         } => "bad",
         Stage::Ended {
-            end: End::Skipped { .. } | End::Aborted { .. },
+            end: End::Skipped { .. } | End::Aborted { .. } | End::RolledBack,
         } => "out",
     }
 }

@@ -354,15 +354,16 @@ fn able_to(field: Field<'_>, named: &Named, minimum: Door, errors: &mut Errors) 
 
 /// What becomes of the gate when nobody decides.
 fn on_expiry(gate: Gate, field: Field<'_>, errors: &mut Errors) -> Option<OnExpiry> {
-    let given = scalar::text(field, "hold, reject or proceed", errors)?;
-    if given == "roll_back" {
-        field.wrong(
-            "this version cannot roll back yet: write `hold`, and decide by hand",
-            errors,
-        );
-        return None;
-    }
+    let given = scalar::text(field, "hold, reject, proceed or roll_back", errors)?;
     match gate {
+        Gate::Cutover if given == "roll_back" => {
+            field.wrong(
+                "`roll_back` is for the finalize gate: before the cutover there is nothing to undo; \
+                 write `reject`",
+                errors,
+            );
+            None
+        }
         Gate::Cutover if given == "proceed" => {
             field.wrong(
                 "`proceed` is for the finalize gate: nobody's silence approves a cutover; for that \
@@ -382,6 +383,7 @@ fn on_expiry(gate: Gate, field: Field<'_>, errors: &mut Errors) -> Option<OnExpi
                 ("hold", OnExpiry::Hold),
                 ("reject", OnExpiry::Reject),
                 ("proceed", OnExpiry::Proceed),
+                ("roll_back", OnExpiry::RollBack),
             ],
             errors,
         ),
