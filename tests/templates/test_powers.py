@@ -40,6 +40,9 @@ CHANGES = {
     "mgn:MarkAsArchived": {"finalize"},
     "ssm:SendCommand": {"validate"},
     "iam:PassRole": {"launch"},
+    "ec2:StopInstances": {"launch"},
+    "ec2:CreateSnapshot": {"launch"},
+    "ec2:CreateTags": {"launch"},
 }
 LOOKS = ("Describe", "Get", "List")
 
