@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
-use tidegate_domain::gate::{Door, Gate, GateState, OpenGate, Part, Verdict};
+use tidegate_domain::gate::{ARRIVES_WITHIN, Door, Gate, GateState, OpenGate, Part, Verdict};
 use tidegate_domain::hold::{Hold, HoldReason};
 use tidegate_domain::id::{MessageId, ServerId, WaveId};
 use tidegate_domain::message::{Body, Message};
@@ -428,7 +428,12 @@ impl People {
     }
 
     async fn send(&mut self, cloud: &Rc<Cloud>, wave: &WaveId, by: Approver, body: Body) {
-        let message = self.message(cloud.now(), by, body);
+        let mut message = self.message(cloud.now(), by, body);
+        if let Body::Decide { gate, .. } = message.body
+            && self.random.chance(0.2)
+        {
+            message.at = self.earlier(cloud, wave, gate);
+        }
         cloud.note(|| format!("{wave}: {} says {:?}", message.by, message.body));
         _ = cloud.table.append(wave, &message).await;
         self.last.push((wave.clone(), message));
@@ -439,6 +444,28 @@ impl People {
     }
 
     /// The console counts a wake; it may die before.
+    /// When the console took a decision that lay on its way for a while: after the gate opened and
+    /// everything that it took before.
+    fn earlier(&mut self, cloud: &Cloud, wave: &WaveId, gate: Gate) -> Timestamp {
+        let most = u64::try_from(ARRIVES_WITHIN.as_secs()).unwrap_or_default();
+        let seconds = i64::try_from(self.random.between(0, most)).unwrap_or_default();
+        let opened = cloud.table.inspect(|tables| {
+            let state = tables.waves.get(wave)?.wave.gates.get(&gate)?.clone();
+            match state {
+                GateState::Open(open) => Some(open.opened),
+                GateState::Approved { .. } | GateState::Lapsed { .. } => None,
+            }
+        });
+        let taken = self
+            .last
+            .iter()
+            .map(|(_, message)| message.at)
+            .chain(opened)
+            .max();
+        let earlier = cloud.now() - SignedDuration::from_secs(seconds);
+        taken.map_or(cloud.now(), |taken| earlier.max(taken))
+    }
+
     async fn wake(&mut self, cloud: &Rc<Cloud>, wave: &WaveId) {
         if cloud.faults.borrow().crash > 0.0 && self.random.chance(0.1) {
             return;

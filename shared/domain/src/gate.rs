@@ -8,7 +8,7 @@ mod people;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::id::{ApplicationName, EffectId, JobId, ServerId};
@@ -18,6 +18,10 @@ pub use evidence::{
     CheckShown, Evidence, LeftOut, ServerEvidence, Summary, Took, Waited, Waived, Warning,
     WarningKind,
 };
+
+/// How long a decision may be on its way from when the console took it until it lies in the inbox:
+/// no longer than the console's function lives (30 seconds), and a margin for clocks that differ.
+pub const ARRIVES_WITHIN: SignedDuration = SignedDuration::from_secs(45);
 
 /// Which gate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -174,6 +178,19 @@ impl OpenGate {
 
 impl Part {
     /// Whether it is everything that the gate is about.
+
+    /// Whether a decision that was taken then is in time, whenever it is counted.
+    #[must_use]
+    pub fn in_time(&self, taken: Timestamp) -> bool {
+        taken < self.expires
+    }
+
+    /// From when on nothing arrives any more that was taken in time.
+    #[must_use]
+    pub fn settled(&self) -> Timestamp {
+        let settled = self.expires.saturating_add(ARRIVES_WITHIN);
+        settled.unwrap_or(Timestamp::MAX)
+    }
     #[must_use]
     pub fn is_whole(&self) -> bool {
         self.applications.is_empty() && self.servers.is_empty()

@@ -4,6 +4,9 @@
 #[path = "decide/fixture.rs"]
 mod fixture;
 
+#[path = "decide/asking.rs"]
+mod asking;
+
 #[path = "decide/messages.rs"]
 mod messages;
 #[path = "decide/stages.rs"]
@@ -11,6 +14,8 @@ mod stages;
 #[path = "decide/waves.rs"]
 mod waves;
 
+#[path = "decide/expiry.rs"]
+mod expiry;
 #[path = "decide/gates.rs"]
 mod gates;
 #[path = "decide/launches.rs"]

@@ -124,7 +124,7 @@ fn approved(
     if by.is_empty() {
         let silence = plan.on_expiry == OnExpiry::Proceed
             && gate == Gate::Finalize
-            && cloud.now() >= open.expires;
+            && cloud.now() >= open.settled();
         return if silence {
             Ok(())
         } else {
@@ -180,6 +180,7 @@ impl Decisions<'_> {
             turn.drained.contains(&message.id)
                 && matches!(&message.body, Body::Decide { gate, verdict: Verdict::Reject, evidence, .. }
                     if *gate == self.open.evidence.gate && *evidence == self.open.evidence.hash())
+                && self.open.in_time(message.at)
                 && self.allowed(message)
         });
         if rejected {
@@ -218,7 +219,7 @@ impl Decisions<'_> {
                     ..
                 }
             );
-            approves && message.at <= self.open.expires && self.allowed(message)
+            approves && self.open.in_time(message.at) && self.allowed(message)
         })
     }
 

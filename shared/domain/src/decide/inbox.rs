@@ -15,12 +15,7 @@ use crate::wave::{Claims, Phase};
 
 /// Deal with one message.
 pub(super) fn receive(turn: &mut Turn, message: Message) {
-    let Message {
-        id,
-        by,
-        body,
-        at: _,
-    } = message;
+    let Message { id, by, body, at } = message;
     let about = match &body {
         Body::Decide { gate, verdict, .. } => About {
             gate: Some(*gate),
@@ -49,6 +44,7 @@ pub(super) fn receive(turn: &mut Turn, message: Message) {
             } => {
                 let said = Said {
                     by: &by,
+                    at,
                     gate,
                     verdict,
                     evidence: &evidence,
