@@ -20,3 +20,5 @@ mod expiry;
 mod gates;
 #[path = "decide/launches.rs"]
 mod launches;
+#[path = "decide/questions.rs"]
+mod questions;

@@ -5,7 +5,7 @@ use super::decisions::{self, Said};
 use super::turn::Turn;
 use super::{cancel, cleanup, gates};
 use crate::audit::About;
-use crate::gate::Gate;
+use crate::gate::{Gate, GateState};
 use crate::hold::{HoldId, HoldReason};
 use crate::id::ServerId;
 use crate::message::{Body, Message};
@@ -314,6 +314,9 @@ fn abort(turn: &mut Turn) -> Answer {
         return Ok("The wave is being ended already.".to_owned());
     }
     turn.wave.hold = None;
+    // Nobody is asked any more.
+    let decided = |state: &mut GateState| matches!(state, GateState::Approved { .. });
+    turn.wave.gates.retain(|_, state| decided(state));
     cancel::cancel_planned(turn);
     turn.enter(Phase::Aborting);
     Ok("The wave is being ended; what was started is cleaned up.".to_owned())
