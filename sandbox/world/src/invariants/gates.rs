@@ -103,6 +103,11 @@ fn approved(
     }
     let open = match earlier {
         Some(GateState::Open(open)) => open,
+        // Somebody withdrew in this turn, and the others are enough; or approved again.
+        Some(GateState::Approved {
+            question: Some(open),
+            ..
+        }) => open,
         Some(GateState::Approved { .. } | GateState::Lapsed { .. }) | None => {
             return Err("it was not open".to_owned());
         }
