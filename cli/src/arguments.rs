@@ -220,7 +220,7 @@ pub enum Command {
     /// Print the address of a wave's page, which shows it in a browser
     #[command(
         after_help = "The address is made for you and good for an hour. Whoever has it can look, and can decide \
-        at gates as you where the plan takes links: do not pass it on."
+        at gates as you where the plan's `minimum` is mail or page: do not pass it on."
     )]
     Page {
         /// The wave's name

@@ -322,7 +322,8 @@ impl People {
             3 => by = Approver::Mail("stranger@example.com".to_owned()),
             4..=7 => return,
             8..=11 => only = self.part(open),
-            12 => door = Door::Mail,
+            // A principal that decides on the page instead of the command line.
+            12 => door = Door::Page.min(door),
             13 | 14 => {
                 let body = Body::Withdraw {
                     gate,
@@ -443,7 +444,6 @@ impl People {
         self.wake(cloud, wave).await;
     }
 
-    /// The console counts a wake; it may die before.
     /// When the console took a decision that lay on its way for a while: after the gate opened and
     /// everything that it took before.
     fn earlier(&mut self, cloud: &Cloud, wave: &WaveId, gate: Gate) -> Timestamp {
@@ -466,6 +466,7 @@ impl People {
         taken.map_or(cloud.now(), |taken| earlier.max(taken))
     }
 
+    /// The console counts a wake; it may die before.
     async fn wake(&mut self, cloud: &Rc<Cloud>, wave: &WaveId) {
         if cloud.faults.borrow().crash > 0.0 && self.random.chance(0.1) {
             return;

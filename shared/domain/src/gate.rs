@@ -34,7 +34,8 @@ pub enum Gate {
 }
 
 /// How the person behind a decision was proved, the weakest first: a plan can demand a minimum.
-/// (A signed-in session will stand between Slack and IAM.)
+/// (A signed-in session will stand between Slack and IAM.) The order is one of proofs, not of how
+/// people came: the link that a page leads to counts as the page.
 #[derive(
     Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
@@ -43,6 +44,9 @@ pub enum Door {
     /// A signed link: whoever can read that mailbox, or was sent on what came to it.
     #[default]
     Mail,
+    /// A page that an AWS principal asked for (`tidegate page`): whoever has its address, which is
+    /// given to that principal alone, for an hour.
+    Page,
     /// A click that Slack signed: whoever is signed in to Slack as that user.
     Slack,
     /// An AWS principal, proved by its signature (SigV4).
@@ -174,10 +178,6 @@ impl OpenGate {
             escalated: None,
         }
     }
-}
-
-impl Part {
-    /// Whether it is everything that the gate is about.
 
     /// Whether a decision that was taken then is in time, whenever it is counted.
     #[must_use]
@@ -191,6 +191,10 @@ impl Part {
         let settled = self.expires.saturating_add(ARRIVES_WITHIN);
         settled.unwrap_or(Timestamp::MAX)
     }
+}
+
+impl Part {
+    /// Whether it is everything that the gate is about.
     #[must_use]
     pub fn is_whole(&self) -> bool {
         self.applications.is_empty() && self.servers.is_empty()
@@ -230,6 +234,7 @@ impl Door {
     pub fn name(self) -> &'static str {
         match self {
             Self::Mail => "a mail link",
+            Self::Page => "a page opened with AWS credentials",
             Self::Slack => "Slack",
             Self::Iam => "AWS credentials",
         }
