@@ -180,6 +180,7 @@ impl HoldReason {
                     "tidegate apply FILE".to_owned(),
                     "give the plan a later window, then resume",
                 ),
+                resume("then go on: the gate asks about what is left, in the new window"),
                 abort,
             ],
             Self::Unhealthy { .. } => vec![resume("look again"), skip, abort],
