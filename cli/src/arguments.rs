@@ -258,7 +258,12 @@ pub enum Command {
         #[arg(long)]
         refused: bool,
         /// Which day's refused requests, in UTC; today's if left out
-        #[arg(long, value_name = "DATE", requires = "refused")]
+        #[arg(
+            long,
+            value_name = "DATE",
+            requires = "refused",
+            conflicts_with = "wave"
+        )]
         day: Option<jiff::civil::Date>,
         /// Print JSON
         #[arg(long)]
