@@ -239,7 +239,7 @@ pub enum Command {
     /// Print the address of a wave's page, which shows it in a browser
     #[command(
         after_help = "The address is made for you and good for an hour. Whoever has it can look, and can decide \
-        at gates as you where the plan takes links: do not pass it on."
+        at gates as you where the plan's `minimum` is mail or page: do not pass it on."
     )]
     Page {
         /// The wave's name
@@ -277,7 +277,12 @@ pub enum Command {
         #[arg(long)]
         refused: bool,
         /// Which day's refused requests, in UTC; today's if left out
-        #[arg(long, value_name = "DATE", requires = "refused")]
+        #[arg(
+            long,
+            value_name = "DATE",
+            requires = "refused",
+            conflicts_with = "wave"
+        )]
         day: Option<jiff::civil::Date>,
         /// Print JSON
         #[arg(long)]

@@ -16,6 +16,12 @@ use tokio::process::Command;
 #[path = "console/commands.rs"]
 mod commands;
 
+#[path = "console/chain.rs"]
+mod chain;
+
+#[path = "console/decisions.rs"]
+mod decisions;
+
 #[path = "console/connection.rs"]
 mod connection;
 

@@ -1,12 +1,14 @@
 """Waves that go as they should, by every way in and out that a person has."""
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
 from sandbox.local.mail import follow
 
 from .wave import Refused, plan
 
-SCENARIOS = {"happy": 4, "aborted": 2, "expired": 2, "rejected": 2, "held": 2, "again": 2}
+SCENARIOS = {"missed": 2, "happy": 4, "aborted": 2, "expired": 2, "rejected": 2, "held": 2, "again": 2}
 
 
 def test_a_wave_runs_from_ready_to_finalized(scene):
@@ -71,6 +73,32 @@ def test_a_gate_that_expires_holds_the_wave_and_names_what_releases_it(scene):
     fresh = wave.until(lambda _: wave.link() != stale) and wave.link()
     status, page = follow(fresh)
     assert status == 200, page
+    assert wave.until_ended()["phase"] == "Completed"
+
+
+def test_a_missed_window_is_finished_by_what_its_hold_names(scene):
+    def window(closes: datetime) -> dict:
+        opens = closes - timedelta(hours=2)
+        return {"opens": opens.strftime("%Y-%m-%dT%H:%M:%S"), "lasts": "2h", "time_zone": "UTC"}
+
+    closes = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=10)
+    missed = plan("missed", window=window(closes))
+    wave = scene.apply(missed)
+    link = wave.link()
+    wave.until(lambda _: datetime.now(UTC) >= closes)
+    assert follow(link)[0] == 200
+    hold = wave.until(lambda seen: seen["held"])["hold"]
+    apply, resume = (command for command, _ in hold["commands"][:2])
+    assert apply == "tidegate apply FILE", hold
+    # The plan as it is, and a change of something else, are taken though the window is over.
+    scene.apply(missed)
+    changed = missed | {"policy": missed["policy"] | {"attempts": 2}}
+    scene.apply(changed)
+    scene.apply(changed | {"window": window(closes + timedelta(hours=1))})
+    assert wave.status()["held"]
+    wave.command(resume)
+    fresh = wave.until(lambda _: wave.link() != link) and wave.link()
+    assert follow(fresh)[0] == 200
     assert wave.until_ended()["phase"] == "Completed"
 
 

@@ -3,6 +3,9 @@
 use std::path::Path;
 use std::time::Duration;
 
+use jiff::Timestamp;
+use tidegate_domain::plan::parse_change;
+
 use crate::client::Applied;
 use crate::command::{check, wait};
 use crate::failure::Failure;
@@ -18,7 +21,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// A wrong plan, told in full; or what the console said.
 pub async fn run(file: &Path, settings: &Settings, terminal: &Terminal) -> Result<(), Failure> {
     let text = check::read(file)?;
-    let plan = check::checked(file, &text, terminal)?;
+    // The console knows whether the wave is under way, and keeps a window that is over.
+    let plan = check::checked(file, parse_change(&text, Timestamp::now()), terminal)?;
     let client = settings.client().await?;
     let wave = &plan.wave;
     let before = match client.wave(wave).await {
@@ -39,6 +43,12 @@ pub async fn run(file: &Path, settings: &Settings, terminal: &Terminal) -> Resul
              `tidegate timeline {wave}`.",
             view.summary.phase
         ));
+        if let Some(hold) = view.hold {
+            terminal.say(&format!(
+                "It is held: {} Let it go on with the change: tidegate resume {wave}",
+                hold.reason
+            ));
+        }
         return Ok(());
     }
     let Some(view) = wait::until(&client, wave, PATIENCE, |_| true).await? else {

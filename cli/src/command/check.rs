@@ -4,7 +4,7 @@ use std::io::Read;
 use std::path::Path;
 
 use jiff::Timestamp;
-use tidegate_domain::plan::{Plan, PlanError, parse};
+use tidegate_domain::plan::{Plan, PlanError, PlanErrors, parse};
 
 use crate::failure::Failure;
 use crate::render;
@@ -16,7 +16,7 @@ use crate::terminal::Terminal;
 /// The file cannot be read, or is wrong; then every error was told.
 pub fn run(file: &Path, terminal: &Terminal) -> Result<(), Failure> {
     let text = read(file)?;
-    let plan = checked(file, &text, terminal)?;
+    let plan = checked(file, parse(&text, Timestamp::now()), terminal)?;
     terminal.say(&render::plan::summary(&plan, &terminal.look));
     Ok(())
 }
@@ -42,8 +42,12 @@ pub(super) fn read(file: &Path) -> Result<String, Failure> {
 }
 
 /// The plan; every error is told before this fails.
-pub(super) fn checked(file: &Path, text: &str, terminal: &Terminal) -> Result<Plan, Failure> {
-    parse(text, Timestamp::now()).map_err(|errors| told(file, &errors.0, terminal))
+pub(super) fn checked(
+    file: &Path,
+    parsed: Result<Plan, PlanErrors>,
+    terminal: &Terminal,
+) -> Result<Plan, Failure> {
+    parsed.map_err(|errors| told(file, &errors.0, terminal))
 }
 
 /// Tell every error with its place; the failure counts them.

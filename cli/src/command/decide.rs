@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use tidegate_domain::gate::{Gate, Part, Verdict};
 use tidegate_domain::id::WaveId;
 use tidegate_domain::view::{GateView, WaveView};
+use tidegate_domain::words;
 
 use super::{operate, wait};
 use crate::arguments::{Approval, Decision};
@@ -76,9 +77,7 @@ pub async fn withdraw(
             "Your approval of the {gate} of wave {wave} is withdrawn. The wave waits for {}.",
             view.summary.waiting_for.trim_end_matches('.')
         ),
-        None => format!(
-            "The console took it; wave {wave} does not show it. Look why: tidegate timeline {wave}"
-        ),
+        None => wait::not_yet(wave),
     });
     Ok(())
 }
@@ -147,7 +146,10 @@ async fn decide(
         None => true,
     };
     let after = wait::until(client, wave, wait::PATIENCE, counted).await?;
-    terminal.say(&outcome(after.as_ref(), decision, verdict));
+    terminal.say(&match after {
+        Some(view) => outcome(&view, decision, verdict, open)?,
+        None => wait::not_yet(wave),
+    });
     Ok(())
 }
 
@@ -197,30 +199,52 @@ fn open_gate<'v>(view: &'v WaveView, decision: &Decision) -> Result<&'v GateView
     }
 }
 
-fn outcome(after: Option<&WaveView>, decision: &Decision, verdict: Verdict) -> String {
+/// What came of a decision, as the wave shows it.
+fn outcome(
+    view: &WaveView,
+    decision: &Decision,
+    verdict: Verdict,
+    decided: &GateView,
+) -> Result<String, Failure> {
     let Decision { wave, gate, .. } = decision;
-    let Some(view) = after else {
-        return format!(
-            "The console took it; wave {wave} does not show it yet. Look again: tidegate status {wave}"
-        );
-    };
     let waits = view.summary.waiting_for.trim_end_matches('.');
-    match (verdict, view.gates.iter().find(|other| other.gate == *gate)) {
-        (Verdict::Approve, Some(open)) if open.state == "open" => format!(
+    let late = |why: String| Err(Failure::Refused(format!("this came too late: {why}")));
+    let changed = format!(
+        "what the {gate} gate of wave {wave} showed has changed, and it asks again; look at it with \
+         `tidegate status {wave}`"
+    );
+    let Some(now) = view.gates.iter().find(|other| other.gate == *gate) else {
+        return match verdict {
+            Verdict::Reject => Ok(format!(
+                "The {gate} of wave {wave} is rejected. The wave waits for {waits}."
+            )),
+            Verdict::Approve => late(format!(
+                "the {gate} gate of wave {wave} is not open any more; the wave waits for {waits}"
+            )),
+        };
+    };
+    match (now.state.as_str(), verdict) {
+        ("lapsed", _) => late(changed),
+        ("open", _) if now.evidence != decided.evidence => late(changed),
+        ("open", Verdict::Approve) => Ok(format!(
             "Your approval counts: {} of {} have approved the {gate} of wave {wave}.",
-            open.approved_by.len(),
-            open.quorum
-        ),
-        (Verdict::Approve, Some(approved)) if approved.put_off > 0 => format!(
-            "The {gate} of wave {wave} is approved in part; {} servers stay as they are until \
-             `tidegate ask {wave} {gate}`. The wave waits for {waits}.",
-            approved.put_off
-        ),
-        (Verdict::Approve, _) => {
-            format!("The {gate} of wave {wave} is approved. The wave waits for {waits}.")
-        }
-        (Verdict::Reject, _) => {
-            format!("The {gate} of wave {wave} is rejected. The wave waits for {waits}.")
-        }
+            now.approved_by.len(),
+            now.quorum
+        )),
+        (_, Verdict::Approve) if now.put_off > 0 => Ok(format!(
+            "The {gate} of wave {wave} is approved in part; the other {} can wait until `tidegate \
+             ask {wave} {gate}`. The wave waits for {waits}.",
+            words::count(now.put_off as usize, "server")
+        )),
+        (_, Verdict::Approve) => Ok(format!(
+            "The {gate} of wave {wave} is approved. The wave waits for {waits}."
+        )),
+        (state, Verdict::Reject) => late(format!(
+            "the {gate} gate of wave {wave} is {state}{}",
+            match now.approved_by.as_slice() {
+                [] => String::new(),
+                by => format!(" by {}", by.join(" and ")),
+            }
+        )),
     }
 }

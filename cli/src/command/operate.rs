@@ -279,17 +279,20 @@ async fn settle(
         Some(view) if view.ended => {
             terminal.say(&format!("Wave {wave} is {done}: {}.", view.summary.phase));
         }
-        Some(WaveView { hold: Some(hold), .. }) if done == RESUMED => {
-            terminal.say(&format!("Wave {wave} was resumed and is held again: {}", hold.reason));
+        Some(WaveView {
+            hold: Some(hold), ..
+        }) if done == RESUMED => {
+            terminal.say(&format!(
+                "Wave {wave} was resumed and is held again: {}",
+                hold.reason
+            ));
         }
         Some(view) => terminal.say(&format!(
             "Wave {wave} is {done}. It is in {} and waits for {}.",
             view.summary.phase,
             view.summary.waiting_for.trim_end_matches('.')
         )),
-        None => terminal.say(&format!(
-            "The console took it; wave {wave} does not show it yet. Look again: tidegate status {wave}"
-        )),
+        None => terminal.say(&wait::not_yet(wave)),
     }
     Ok(())
 }

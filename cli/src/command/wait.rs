@@ -38,3 +38,11 @@ pub(super) async fn until(
         tokio::time::sleep(EVERY).await;
     }
 }
+
+/// What is told when the wave shows nothing in time: the driver may be late, or have refused.
+pub(super) fn not_yet(wave: &WaveId) -> String {
+    format!(
+        "The console took it; wave {wave} does not show it yet. What comes of it, or why nothing \
+         does: tidegate timeline {wave}"
+    )
+}

@@ -6,8 +6,9 @@ use serde_json::{Value, json};
 
 use super::{Console, tidegate, told, view};
 
-const COMMANDS: &str = "/base/api/waves/orders/commands";
-const EVIDENCE: &str = "3f2a91c0d7e4b5a697887766554433221100ffeeddccbbaa9988776655443322";
+pub(super) const COMMANDS: &str = "/base/api/waves/orders/commands";
+pub(super) const EVIDENCE: &str =
+    "3f2a91c0d7e4b5a697887766554433221100ffeeddccbbaa9988776655443322";
 
 const PLAN: &str = "wave: orders
 start: { on: manual }
@@ -25,14 +26,14 @@ fn path(file: &tempfile::NamedTempFile) -> &str {
     file.path().to_str().expect("a path")
 }
 
-fn held(id: u64) -> Value {
+pub(super) fn held(id: u64) -> Value {
     json!({
         "held": true,
         "hold": { "id": id, "since": "2026-12-05T21:18:00Z", "reason": "Held by anna: wait.", "commands": [] }
     })
 }
 
-fn gate(changes: &Value) -> Value {
+pub(super) fn gate(changes: &Value) -> Value {
     let mut gate = json!({
         "gate": "cutover", "state": "open", "evidence": EVIDENCE,
         "expires": "2026-12-12T21:18:00Z", "approved_by": [], "quorum": 1
@@ -111,6 +112,28 @@ async fn apply_sends_no_plan_with_errors() {
     let bad = file("wave: orders");
     let (code, _, _) = told(&tidegate(&address, &["apply", path(&bad)]).await);
     assert_eq!((code, console.requests().len()), (2, 0));
+}
+
+#[tokio::test]
+async fn apply_changes_a_wave_whose_window_is_over_and_tells_of_its_hold() {
+    let console = Console::default()
+        .answer("GET /api/waves/orders", &[(200, view(&held(17)))])
+        .answer("POST /api/waves", &[(202, json!({ "wave": "orders" }))]);
+    let address = console.serve().await;
+    let window = "window: { opens: 2026-01-05T22:00, lasts: 4h, time_zone: UTC }\n";
+    let over = file(&format!("{PLAN}{window}"));
+    let (code, output, error) = told(&tidegate(&address, &["apply", path(&over)]).await);
+    assert_eq!((code, error.as_str()), (0, ""));
+    assert_eq!(
+        output,
+        "The console took the change of wave orders, which is in Testing; what it comes to stands \
+         in `tidegate timeline orders`.\n\
+         It is held: Held by anna: wait. Let it go on with the change: tidegate resume orders"
+    );
+    // `check`, which asks nobody, says so.
+    let (code, _, error) = told(&tidegate("", &["check", path(&over)]).await);
+    assert_eq!(code, 2);
+    assert!(error.contains("the window is over"), "{error}");
 }
 
 #[tokio::test]
@@ -339,79 +362,6 @@ async fn a_hostname_that_several_servers_have_is_not_guessed() {
     assert!(
         error.contains("s-11111111111111111, s-22222222222222222"),
         "{error}"
-    );
-}
-
-#[tokio::test]
-async fn a_decision_carries_the_evidence_that_the_gate_shows() {
-    let after = gate(&json!({ "state": "approved", "approved_by": ["ops@example.com"] }));
-    for arguments in [
-        &["approve", "orders", "cutover", "--yes"][..],
-        &["approve", "orders", "cutover", "--evidence", "3F2A91C0D7E4"][..],
-    ] {
-        let console = Console::default()
-            .answer(
-                "GET /api/waves/orders",
-                &[(200, view(&gate(&json!({})))), (200, view(&after))],
-            )
-            .answer(
-                "POST /api/waves/orders/gates/cutover/decisions",
-                &[(202, json!({}))],
-            );
-        let address = console.serve().await;
-        let (code, output, error) = told(&tidegate(&address, arguments).await);
-        assert_eq!((code, error.as_str()), (0, ""));
-        assert!(
-            output.starts_with("The cutover of wave orders is approved."),
-            "{output}"
-        );
-        assert_eq!(
-            console.posted("/base/api/waves/orders/gates/cutover/decisions"),
-            [json!({ "verdict": "approve", "evidence": EVIDENCE })]
-        );
-    }
-}
-
-#[tokio::test]
-async fn one_approval_of_two_is_told() {
-    let before = gate(&json!({ "quorum": 2 }));
-    let after = gate(&json!({ "quorum": 2, "approved_by": ["ops@example.com"] }));
-    let console = Console::default()
-        .answer(
-            "GET /api/waves/orders",
-            &[(200, view(&before)), (200, view(&after))],
-        )
-        .answer(
-            "POST /api/waves/orders/gates/cutover/decisions",
-            &[(202, json!({}))],
-        );
-    let address = console.serve().await;
-    let (code, output, _) =
-        told(&tidegate(&address, &["approve", "orders", "cutover", "--yes"]).await);
-    assert_eq!(code, 0);
-    assert_eq!(
-        output,
-        "Your approval counts: 1 of 2 have approved the cutover of wave orders."
-    );
-}
-
-#[tokio::test]
-async fn a_decision_that_the_console_refuses_is_told() {
-    let console = Console::default()
-        .answer("GET /api/waves/orders", &[(200, view(&gate(&json!({}))))])
-        .answer(
-            "POST /api/waves/orders/gates/cutover/decisions",
-            &[(
-                403,
-                json!({ "error": "You are no approver of the cutover gate." }),
-            )],
-        );
-    let address = console.serve().await;
-    let (code, _, error) =
-        told(&tidegate(&address, &["reject", "orders", "cutover", "--yes"]).await);
-    assert_eq!(
-        (code, error.as_str()),
-        (4, "error: You are no approver of the cutover gate.")
     );
 }
 

@@ -8,7 +8,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
-use tidegate_domain::gate::{Door, Gate, GateState, OpenGate, Part, Verdict};
+use tidegate_domain::gate::{Gate, GateState, OpenGate, Part, Verdict};
 use tidegate_domain::hold::HoldReason;
 use tidegate_domain::id::ApplicationName;
 use tidegate_domain::link::{Link, Sealed};
@@ -36,9 +36,6 @@ const FORM_PURPOSE: &str = "tidegate form v1\n";
 
 /// The largest form, in bytes.
 const LARGEST_FORM: usize = 64 * 1024;
-
-/// What a link proves, whoever it was made for: that its holder has it.
-const DOOR: Door = Door::Mail;
 
 /// Why a decision cannot be taken at a gate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -136,7 +133,7 @@ where
             gate: link.gate,
             verdict,
             evidence: link.evidence.clone(),
-            door: DOOR,
+            door: link.door,
             only,
             reason: form.reason,
         },
@@ -292,7 +289,7 @@ async fn asked<W: Waves, I: Inbox, D, O, X, S: Signer, C: Clock>(
         }
     };
     gate_plan(&wave, link.gate)
-        .may_decide(&link.approver, DOOR, &open)
+        .may_decide(&link.approver, link.door, &open)
         .map_err(|why| Refused::new(Status::Forbidden, format!("{why}.")))?;
     let plan = gate_plan(&wave, link.gate);
     let theirs = open.approvals.iter();

@@ -1,11 +1,11 @@
 //! `GET /wave?view=…`: a wave's page, for the holder of a pass.
 //!
 //! Changes nothing. A pass that an AWS principal asked for also leads to the gates at which that
-//! principal may decide, through links that live no longer than the pass.
+//! principal may decide, through links that live no longer than the pass and prove what it does.
 
 use std::collections::BTreeMap;
 
-use tidegate_domain::gate::{Gate, GateState};
+use tidegate_domain::gate::{Door, Gate, GateState};
 use tidegate_domain::link::Link;
 use tidegate_domain::plan::Approver;
 use tidegate_domain::wave::Wave;
@@ -75,6 +75,7 @@ async fn links(
             evidence: open.evidence.hash(),
             approver: pass.holder.clone(),
             expires: pass.expires.min(open.expires),
+            door: Door::Page,
         };
         let code = signer.sign(&link.signed()).await;
         let token = link.token(&code.context("could not sign a link")?);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use askama::Template;
 use jiff::Timestamp;
-use tidegate_domain::gate::{Asking, Evidence, Gate};
+use tidegate_domain::gate::{Asking, Door, Evidence, Gate};
 use tidegate_domain::id::ApplicationName;
 use tidegate_domain::link::Link;
 use tidegate_domain::plan::{Approver, Channel, Window};
@@ -115,6 +115,7 @@ impl<'a> Question<'a> {
             evidence: self.evidence.hash(),
             approver: approver.clone(),
             expires: self.expires,
+            door: Door::Mail,
         }
     }
 

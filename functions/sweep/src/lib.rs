@@ -1,8 +1,11 @@
 //! `sweep`: wakes what is due and restarts drivers that died.
 //!
 //! **Invariant 5**: drivers are disposable. A wave whose time has come is looked at, whatever
-//! became of its driver. One bad wave never keeps the others from being swept.
+//! became of its driver. One bad wave never keeps the others from being swept, nor does a slow one:
+//! they are swept side by side.
 
+use futures::StreamExt;
+use futures::stream;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use tidegate_domain::effect::Refusal;
@@ -11,6 +14,9 @@ use tidegate_ports::clock::Clock;
 use tidegate_ports::driver::{Drivers, StartError, start};
 use tidegate_ports::error::{CallError, Context, HandlerError, StoreError, chain};
 use tidegate_ports::executions::Executions;
+
+/// How many waves are swept at once.
+const AT_ONCE: usize = 16;
 
 /// The schedule's event: that it came is all it says.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -68,10 +74,16 @@ pub async fn handle(
         .due(clock.now())
         .await
         .context("could not list the waves that are due")?;
+    let mut swept = stream::iter(&due)
+        .map(|wave| async move {
+            let swept = sweep(wave, drivers, executions, clock.now(), lease).await;
+            (wave, swept)
+        })
+        .buffer_unordered(AT_ONCE);
     let mut failed = 0;
     let mut last = None;
-    for wave in &due {
-        match sweep(wave, drivers, executions, clock.now(), lease).await {
+    while let Some((wave, swept)) = swept.next().await {
+        match swept {
             Ok(Swept::NotDue | Swept::Superseded) => {}
             Ok(Swept::Woken) => tracing::debug!(%wave, "driver woken"),
             Ok(Swept::Unparked) => tracing::debug!(%wave, "driver was awake"),

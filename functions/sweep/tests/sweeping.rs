@@ -1,6 +1,6 @@
 //! What is due is woken, what died is restarted, and a bad wave keeps nobody waiting.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
@@ -9,9 +9,10 @@ use tidegate_domain::effect::RefusalKind;
 use tidegate_domain::id::WaveId;
 use tidegate_ports::clock::Clock;
 use tidegate_ports::driver::{Driver, Drivers, Parked, Parking};
-use tidegate_ports::error::{CallError, HandlerError};
+use tidegate_ports::error::{CallError, HandlerError, chain};
 use tidegate_ports::executions::Executions;
 use tidegate_world::memory::MemoryStore;
+use tokio::sync::Barrier;
 
 const LEASE: SignedDuration = SignedDuration::from_secs(180);
 
@@ -191,4 +192,59 @@ async fn one_bad_wave_keeps_nobody_waiting() {
             "wake token-orders"
         ]
     );
+}
+
+/// Step Functions that answers nobody until so many ask at once.
+struct Together {
+    awaited: Barrier,
+    asking: Cell<usize>,
+    most: Cell<usize>,
+}
+
+impl Together {
+    fn new(awaited: usize) -> Self {
+        Self {
+            awaited: Barrier::new(awaited),
+            asking: Cell::new(0),
+            most: Cell::new(0),
+        }
+    }
+}
+
+impl Executions for Together {
+    async fn start(&self, _wave: &WaveId, _generation: u64) -> Result<(), CallError> {
+        self.wake("a new driver").await
+    }
+
+    async fn wake(&self, token: &str) -> Result<(), CallError> {
+        self.asking.set(self.asking.get() + 1);
+        self.most.set(self.most.get().max(self.asking.get()));
+        self.awaited.wait().await;
+        self.asking.set(self.asking.get() - 1);
+        if token.ends_with('3') {
+            Err(CallError::Unknown("connection reset".to_owned()))
+        } else {
+            Ok(())
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_slow_wave_keeps_nobody_waiting() {
+    let (store, executions) = (MemoryStore::new(), Together::new(16));
+    // One after the other, the first would wait for ever; all at once, 80 would ask.
+    for number in 1..80 {
+        asleep(&store, &format!("wave-{number}")).await;
+    }
+    let dead = wave("wave-80");
+    store.create(&dead, at(10)).await.expect("created");
+    let clock = FixedClock(at(500));
+    let error = handle(Request {}, &store, &executions, &clock, LEASE)
+        .await
+        .expect_err("some failed");
+    let told = chain(&error);
+    assert!(told.contains("8 of 80 waves failed"), "{told}");
+    assert_eq!(executions.most.get(), 16);
+    // What died was restarted all the same.
+    assert_eq!(driver(&store, "wave-80").await.generation, 1);
 }

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
-use tidegate_domain::gate::{Door, Gate, GateState, OpenGate, Part, Verdict};
+use tidegate_domain::gate::{ARRIVES_WITHIN, Door, Gate, GateState, OpenGate, Part, Verdict};
 use tidegate_domain::hold::{Hold, HoldReason};
 use tidegate_domain::id::{MessageId, ServerId, WaveId};
 use tidegate_domain::message::{Body, Message};
@@ -335,7 +335,8 @@ impl People {
             3 => by = Approver::Mail("stranger@example.com".to_owned()),
             4..=7 => return,
             8..=11 => only = self.part(open),
-            12 => door = Door::Mail,
+            // A principal that decides on the page instead of the command line.
+            12 => door = Door::Page.min(door),
             13 | 14 => {
                 let body = Body::Withdraw {
                     gate,
@@ -441,7 +442,12 @@ impl People {
     }
 
     async fn send(&mut self, cloud: &Rc<Cloud>, wave: &WaveId, by: Approver, body: Body) {
-        let message = self.message(cloud.now(), by, body);
+        let mut message = self.message(cloud.now(), by, body);
+        if let Body::Decide { gate, .. } = message.body
+            && self.random.chance(0.2)
+        {
+            message.at = self.earlier(cloud, wave, gate);
+        }
         cloud.note(|| format!("{wave}: {} says {:?}", message.by, message.body));
         _ = cloud.table.append(wave, &message).await;
         self.last.push((wave.clone(), message));
@@ -449,6 +455,28 @@ impl People {
             self.last.remove(0);
         }
         self.wake(cloud, wave).await;
+    }
+
+    /// When the console took a decision that lay on its way for a while: after the gate opened and
+    /// everything that it took before.
+    fn earlier(&mut self, cloud: &Cloud, wave: &WaveId, gate: Gate) -> Timestamp {
+        let most = u64::try_from(ARRIVES_WITHIN.as_secs()).unwrap_or_default();
+        let seconds = i64::try_from(self.random.between(0, most)).unwrap_or_default();
+        let opened = cloud.table.inspect(|tables| {
+            let state = tables.waves.get(wave)?.wave.gates.get(&gate)?.clone();
+            match state {
+                GateState::Open(open) => Some(open.opened),
+                GateState::Approved { .. } | GateState::Lapsed { .. } => None,
+            }
+        });
+        let taken = self
+            .last
+            .iter()
+            .map(|(_, message)| message.at)
+            .chain(opened)
+            .max();
+        let earlier = cloud.now() - SignedDuration::from_secs(seconds);
+        taken.map_or(cloud.now(), |taken| earlier.max(taken))
     }
 
     /// The console counts a wake; it may die before.

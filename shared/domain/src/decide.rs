@@ -36,7 +36,7 @@ use crate::audit::AuditRecord;
 use crate::effect::{CLAIM_GRACE, Effect, EffectStatus, Task};
 use crate::hold::HoldReason;
 use crate::id::{EffectId, MessageId, ServerId, WaveId};
-use crate::message::{Body, Message};
+use crate::message::{Body, MOST_MESSAGES, Message};
 use crate::observation::{AccountJobs, ServerSeen, WaveSeen};
 use crate::server::{CallStep, JobStep, RunStep, Server, Stage};
 use crate::slots::Slots;
@@ -154,6 +154,7 @@ pub struct Interest {
 /// Decide.
 #[must_use]
 pub fn decide(mut facts: Facts) -> Decision {
+    let more_messages = facts.inbox.len() + facts.unreadable.len() >= MOST_MESSAGES;
     let mut inbox = std::mem::take(&mut facts.inbox);
     let Some((wave, begun)) = existing_or_begun(&mut facts, &mut inbox) else {
         return nothing(facts);
@@ -161,6 +162,7 @@ pub fn decide(mut facts: Facts) -> Decision {
     let restarts = facts.restarts;
     let unreadable = std::mem::take(&mut facts.unreadable);
     let mut turn = Turn::begin(facts, wave);
+    turn.more_messages = more_messages;
     if let Some(message) = begun {
         turn.note_by(
             "WaveApplied",
@@ -296,6 +298,9 @@ fn finish(mut turn: Turn) -> Decision {
         turn.look_at_once();
     } else if !begun.is_empty() {
         turn.look_again_soon();
+    }
+    if turn.more_messages {
+        turn.wake_at = turn.now;
     }
     let hand_out = hand_out(&mut turn);
     turn.wave.history += TURN_EVENTS

@@ -8,7 +8,7 @@ mod people;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::id::{ApplicationName, EffectId, JobId, ServerId};
@@ -18,6 +18,10 @@ pub use evidence::{
     CheckShown, Evidence, LeftOut, ServerEvidence, Summary, Took, Waited, Waived, Warning,
     WarningKind,
 };
+
+/// How long a decision may be on its way from when the console took it until it lies in the inbox:
+/// no longer than the console's function lives (30 seconds), and a margin for clocks that differ.
+pub const ARRIVES_WITHIN: SignedDuration = SignedDuration::from_secs(45);
 
 /// Which gate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -30,7 +34,8 @@ pub enum Gate {
 }
 
 /// How the person behind a decision was proved, the weakest first: a plan can demand a minimum.
-/// (A signed-in session will stand between Slack and IAM.)
+/// (A signed-in session will stand between Slack and IAM.) The order is one of proofs, not of how
+/// people came: the link that a page leads to counts as the page.
 #[derive(
     Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
@@ -39,6 +44,9 @@ pub enum Door {
     /// A signed link: whoever can read that mailbox, or was sent on what came to it.
     #[default]
     Mail,
+    /// A page that an AWS principal asked for (`tidegate page`): whoever has its address, which is
+    /// given to that principal alone, for an hour.
+    Page,
     /// A click that Slack signed: whoever is signed in to Slack as that user.
     Slack,
     /// An AWS principal, proved by its signature (SigV4).
@@ -170,6 +178,19 @@ impl OpenGate {
             escalated: None,
         }
     }
+
+    /// Whether a decision that was taken then is in time, whenever it is counted.
+    #[must_use]
+    pub fn in_time(&self, taken: Timestamp) -> bool {
+        taken < self.expires
+    }
+
+    /// From when on nothing arrives any more that was taken in time.
+    #[must_use]
+    pub fn settled(&self) -> Timestamp {
+        let settled = self.expires.saturating_add(ARRIVES_WITHIN);
+        settled.unwrap_or(Timestamp::MAX)
+    }
 }
 
 impl Part {
@@ -213,6 +234,7 @@ impl Door {
     pub fn name(self) -> &'static str {
         match self {
             Self::Mail => "a mail link",
+            Self::Page => "a page opened with AWS credentials",
             Self::Slack => "Slack",
             Self::Iam => "AWS credentials",
         }

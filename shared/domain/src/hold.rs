@@ -178,10 +178,13 @@ impl HoldReason {
                 vec![resume("go on, once you have started them by hand")]
             }
             Self::Rejected { .. } | Self::Expired { .. } => vec![resume("ask again")],
-            Self::WindowMissed => vec![(
-                "tidegate apply FILE".to_owned(),
-                "give the plan a later window, then resume",
-            )],
+            Self::WindowMissed => vec![
+                (
+                    "tidegate apply FILE".to_owned(),
+                    "give the plan a later window, then resume",
+                ),
+                resume("then go on: the gate asks about what is left, in the new window"),
+            ],
             Self::Unhealthy { .. } => {
                 vec![resume("look again"), skip("leave servers out, then resume")]
             }

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::gate::Gate;
+use crate::gate::{Door, Gate};
 use crate::id::{MessageId, WaveId};
 use crate::plan::Approver;
 use crate::token::{self, Sealable};
@@ -39,6 +39,14 @@ pub struct Link {
     /// Until when it can be used.
     #[serde(rename = "x")]
     pub expires: Timestamp,
+    /// What its holder is proved by: how the link was handed out.
+    #[serde(rename = "d", default, skip_serializing_if = "is_mail")]
+    pub door: Door,
+}
+
+/// The weakest proof goes without saying, as it did in the links of before.
+fn is_mail(door: &Door) -> bool {
+    *door == Door::Mail
 }
 
 /// A token that was taken apart and not yet verified.
@@ -73,6 +81,7 @@ impl Link {
             evidence,
             approver,
             expires: _,
+            door: _,
         } = self;
         let decided = format!("{PURPOSE}{wave}\n{gate}\n{evidence}\n{approver}");
         let digest = hex::encode(Sha256::digest(decided.to_lowercase()));
@@ -94,6 +103,7 @@ mod tests {
             evidence: "ab".repeat(32),
             approver: Approver::Mail("ops@example.com".to_owned()),
             expires: "2026-12-05T21:00:00Z".parse().expect("a time"),
+            door: Door::Mail,
         }
     }
 
@@ -113,6 +123,22 @@ mod tests {
     }
 
     #[test]
+    fn a_link_says_what_it_proves_and_means_a_mail_if_it_does_not() {
+        let opened = |link: &Link| {
+            let sealed = Sealed::parse(&link.token(b"code")).expect("a token");
+            sealed.open().expect("a link").door
+        };
+        let page = Link {
+            door: Door::Page,
+            ..link()
+        };
+        assert_eq!((opened(&link()), opened(&page)), (Door::Mail, Door::Page));
+        let before = String::from_utf8_lossy(&link().signed()).into_owned();
+        assert!(!before.contains("\"d\""), "{before}");
+        assert_ne!(link().signed(), page.signed());
+    }
+
+    #[test]
     fn a_link_counts_once_for_a_person_and_an_evidence() {
         let shouted = Approver::Mail("OPS@Example.com".to_owned());
         let later = "2026-12-06T21:00:00Z".parse().expect("a time");
@@ -128,6 +154,7 @@ mod tests {
             link().message(),
             Link {
                 expires: later,
+                door: Door::Page,
                 ..link()
             }
             .message()

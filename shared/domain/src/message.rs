@@ -10,6 +10,9 @@ use crate::hold::HoldId;
 use crate::id::{MessageId, ServerId};
 use crate::plan::{Approver, Plan};
 
+/// The most messages that one turn takes; the rest wait for the next.
+pub const MOST_MESSAGES: usize = 10;
+
 /// A message as it lies in the inbox.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Message {

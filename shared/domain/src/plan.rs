@@ -13,7 +13,7 @@ use crate::id::{ApplicationName, ServerId, WaveId};
 
 mod parse;
 
-pub use parse::{PlanError, PlanErrors, parse};
+pub use parse::{PlanError, PlanErrors, parse, parse_change};
 
 /// The most servers that one wave may hold (invariant 11).
 pub const MOST_SERVERS: usize = 3_000;
@@ -266,6 +266,14 @@ impl GatePlan {
             self_approval: false,
             people: Vec::new(),
         }
+    }
+}
+
+impl Window {
+    /// Whether it has closed.
+    #[must_use]
+    pub fn is_over(&self, now: Timestamp) -> bool {
+        self.closes <= now
     }
 }
 

@@ -4,6 +4,9 @@
 #[path = "decide/fixture.rs"]
 mod fixture;
 
+#[path = "decide/asking.rs"]
+mod asking;
+
 #[path = "decide/messages.rs"]
 mod messages;
 #[path = "decide/stages.rs"]
@@ -11,9 +14,13 @@ mod stages;
 #[path = "decide/waves.rs"]
 mod waves;
 
+#[path = "decide/expiry.rs"]
+mod expiry;
 #[path = "decide/gates.rs"]
 mod gates;
 #[path = "decide/launches.rs"]
 mod launches;
 #[path = "decide/rollback.rs"]
 mod rollback;
+#[path = "decide/questions.rs"]
+mod questions;

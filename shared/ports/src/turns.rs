@@ -16,8 +16,7 @@ use tidegate_domain::wave::Wave;
 
 use crate::error::StoreError;
 
-/// The most messages that are loaded for one turn; the rest wait for the next.
-pub const MOST_MESSAGES: usize = 10;
+pub use tidegate_domain::message::MOST_MESSAGES;
 
 /// What an effect becomes that is cancelled before anybody took it.
 #[must_use]

@@ -5,7 +5,7 @@ use jiff::SignedDuration;
 use serde::Deserialize;
 use tidegate_domain::id::{ServerId, WaveId};
 use tidegate_domain::message::{Body, Message};
-use tidegate_domain::plan::{self, Approver, Plan, Select};
+use tidegate_domain::plan::{self, Approver, Plan, PlanErrors, Select};
 use tidegate_ports::claims::Owners;
 use tidegate_ports::clock::Clock;
 use tidegate_ports::driver::{Drivers, start, wake};
@@ -60,7 +60,8 @@ where
 {
     let Application { plan, message } = read(request, LARGEST_BODY)?;
     let now = ports.clock.now();
-    let plan = checked(&plan, now)?;
+    let text = plan;
+    let plan = checked(&text, |text| plan::parse_change(text, now))?;
     let wave = plan.wave.clone();
     let earlier = ports
         .waves
@@ -78,6 +79,11 @@ where
             ),
         )
         .into());
+    }
+    let kept = earlier.is_some_and(|earlier| earlier.plan.window == plan.window);
+    if !kept {
+        // Only a wave that is under way has a window that is over.
+        checked(&text, |text| plan::parse(text, now))?;
     }
     refuse_owned(&plan, ports.owners).await?;
 
@@ -127,12 +133,15 @@ async fn begin<W, I, D: Drivers, O, X: Executions, S, C: Clock>(
 }
 
 /// Read the plan, and refuse it with every error at once.
-fn checked(text: &str, now: jiff::Timestamp) -> Result<Plan, Refused> {
+fn checked(
+    text: &str,
+    parse: impl FnOnce(&str) -> Result<Plan, PlanErrors>,
+) -> Result<Plan, Refused> {
     if text.len() > LARGEST_PLAN {
         let message = format!("The plan is too large: at most {LARGEST_PLAN} bytes.");
         return Err(Refused::new(Status::TooLarge, message));
     }
-    let plan = plan::parse(text, now).map_err(|errors| {
+    let plan = parse(text).map_err(|errors| {
         let count = errors.0.len();
         let message = match count {
             1 => "The plan has an error: mend it and apply it again.".to_owned(),

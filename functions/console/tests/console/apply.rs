@@ -3,13 +3,14 @@
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
+use tidegate_domain::hold::{Hold, HoldId, HoldReason};
 use tidegate_domain::id::{ServerId, WaveId};
 use tidegate_domain::message::Body;
-use tidegate_domain::plan::PlanError;
+use tidegate_domain::plan::{Plan, PlanError, parse};
 use tidegate_domain::wave::Phase;
 use tidegate_ports::claims::Claims;
 
-use crate::fixture::{Console, OPERATOR, UUID, error, post};
+use crate::fixture::{Console, OPERATOR, UUID, error, post, time};
 
 const PLAN: &str = "\
 wave: billing
@@ -101,6 +102,70 @@ async fn a_live_wave_can_be_amended() {
     console.save("billing", |_| {}).await;
     assert_eq!(apply(&console, PLAN).await.0, 202);
     assert!(matches!(console.messages()[0].body, Body::Apply(_)));
+}
+
+#[tokio::test]
+async fn a_wave_keeps_its_window_when_it_is_over_and_no_other_is_begun_in_one() {
+    let with_window = |opens: &str| {
+        let window = format!("window: {{ opens: {opens}, lasts: 4h, time_zone: UTC }}\ngates:");
+        PLAN.replace("gates:", &window)
+    };
+    let plan = with_window("2026-12-01T20:00");
+    let console = Console::empty();
+    let before = parse(&plan, time("2026-12-01T12:00:00Z")).expect("a good plan");
+    console
+        .save("billing", |wave| {
+            wave.plan = before.clone();
+            wave.phase = Phase::CuttingOver;
+            wave.hold = Some(Hold {
+                id: HoldId(1),
+                since: time("2026-12-02T00:00:00Z"),
+                reason: HoldReason::WindowMissed,
+            });
+        })
+        .await;
+    console.at("2026-12-02T03:00:00Z");
+
+    // As it is, changed elsewhere, with a later window: each with a message of its own.
+    let changed = plan.replace("automatic: true", "automatic: true, after_soak: 1h");
+    let later = with_window("2026-12-02T04:00");
+    for (number, plan) in [&plan, &changed, &later].into_iter().enumerate() {
+        let message = UUID.replace(&UUID[..8], &format!("{number:08}"));
+        let body = json!({"plan": plan, "message": message});
+        let response = console.send(post("/api/waves", OPERATOR, &body)).await;
+        assert_eq!(response.status_code, 202, "{}", response.body);
+    }
+    let plans: Vec<Plan> = console
+        .messages()
+        .into_iter()
+        .map(|message| match message.body {
+            Body::Apply(plan) => *plan,
+            other => panic!("a plan: {other:?}"),
+        })
+        .collect();
+    assert_eq!(plans[0], before);
+    assert_eq!(plans[1].window, before.window);
+    assert_ne!(plans[1].gates, before.gates);
+    assert_eq!(
+        plans[2].window.as_ref().map(|window| window.opens),
+        Some(time("2026-12-02T04:00:00Z"))
+    );
+
+    // Another window that is over, and a new wave in one, are refused with the place.
+    let another = with_window("2026-12-01T19:00");
+    let new = plan.replace("wave: billing", "wave: shipping");
+    for plan in [another, new] {
+        let (status, body) = apply(&console, &plan).await;
+        assert_eq!(status, 422, "{body}");
+        let problem = &body["problems"][0];
+        assert_eq!(problem["line"], 3);
+        let message = problem["message"].as_str().expect("a message");
+        assert!(
+            message.starts_with("`opens`: the window is over"),
+            "{message}"
+        );
+    }
+    assert_eq!(console.messages().len(), 3);
 }
 
 #[tokio::test]

@@ -12,7 +12,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use sha2::Sha256;
-use tidegate_domain::gate::{Evidence, Gate, GateState, LeftOut, OpenGate, ServerEvidence};
+use tidegate_domain::gate::{Door, Evidence, Gate, GateState, LeftOut, OpenGate, ServerEvidence};
 use tidegate_domain::id::{ApplicationName, InstanceId, JobId, ServerId, WaveId};
 use tidegate_domain::link::Link;
 use tidegate_domain::message::Message;
@@ -287,6 +287,7 @@ impl Console {
             evidence: evidence().hash(),
             approver: Approver::Mail(MAIL.to_owned()),
             expires: time("2026-12-05T20:00:00Z"),
+            door: Door::Mail,
         }
     }
 

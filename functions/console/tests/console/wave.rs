@@ -8,11 +8,15 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use console::{Request, Response};
 use flate2::read::GzDecoder;
 use serde_json::Value;
+use tidegate_domain::gate::Door;
 use tidegate_domain::hold::{Hold, HoldId, HoldReason};
+use tidegate_domain::message::Body;
 use tidegate_domain::plan::Approver;
 use tidegate_domain::wave::Phase;
 
-use crate::fixture::{Console, FakeSigner, OPERATOR, STRANGER, notice, open, request, signed};
+use crate::fixture::{
+    Console, FakeSigner, OPERATOR, STRANGER, decide, notice, open, request, signed,
+};
 
 /// The most bytes of a page, compressed.
 const MOST_BYTES: usize = 150_000;
@@ -108,6 +112,58 @@ async fn an_approver_with_aws_credentials_decides_through_the_page() {
     assert!(asked.body.contains(OPERATOR));
     assert!(!asked.headers.contains_key("refresh"), "its form stays");
     assert!(!addresses(&asked.body, "wave").is_empty());
+}
+
+#[tokio::test]
+async fn a_page_that_aws_credentials_opened_proves_more_than_a_mail_and_less_than_slack() {
+    let decided = async |minimum: Door| {
+        let console = Console::with_large(3, |draft| {
+            draft.wave.plan.gates.cutover.minimum = minimum;
+        })
+        .await;
+        let query = pass(&console, OPERATOR).await;
+        let page = console.send(look(&query)).await.body;
+        let query = addresses(&page, "decide").remove(0);
+        let token = query.strip_prefix("token=").expect("the link");
+        let form = decide(token, &console.nonce(token), "approve");
+        let answer = notice(&console.send(form).await);
+        (answer, console.messages())
+    };
+    let (answer, messages) = decided(Door::Page).await;
+    assert!(answer.starts_with("200 Approval recorded: "), "{answer}");
+    assert_eq!(messages.len(), 1);
+    assert_eq!(messages[0].by, Approver::Iam(OPERATOR.to_owned()));
+    assert!(matches!(
+        messages[0].body,
+        Body::Decide {
+            door: Door::Page,
+            ..
+        }
+    ));
+
+    for (minimum, proof) in [(Door::Slack, "Slack"), (Door::Iam, "AWS credentials")] {
+        let (answer, messages) = decided(minimum).await;
+        assert_eq!(
+            answer,
+            format!(
+                "403 Not allowed: the plan wants more than a page opened with AWS credentials at \
+                 the cutover gate: decide by {proof}."
+            )
+        );
+        assert_eq!(messages, []);
+    }
+
+    let mailed = Console::with_large(3, |draft| {
+        draft.wave.plan.gates.cutover.minimum = Door::Page;
+    })
+    .await;
+    let link = mailed.large_link().await;
+    let answer = notice(&mailed.send(open(&mailed.token(&link))).await);
+    assert_eq!(
+        answer,
+        "403 Not allowed: the plan wants more than a mail link at the cutover gate: decide by a \
+         page opened with AWS credentials."
+    );
 }
 
 #[tokio::test]

@@ -103,6 +103,11 @@ fn approved(
     }
     let open = match earlier {
         Some(GateState::Open(open)) => open,
+        // Somebody withdrew in this turn, and the others are enough; or approved again.
+        Some(GateState::Approved {
+            question: Some(open),
+            ..
+        }) => open,
         Some(GateState::Approved { .. } | GateState::Lapsed { .. }) | None => {
             return Err("it was not open".to_owned());
         }
@@ -124,7 +129,7 @@ fn approved(
     if by.is_empty() {
         let silence = plan.on_expiry == OnExpiry::Proceed
             && gate == Gate::Finalize
-            && cloud.now() >= open.expires;
+            && cloud.now() >= open.settled();
         return if silence {
             Ok(())
         } else {
@@ -180,6 +185,7 @@ impl Decisions<'_> {
             turn.drained.contains(&message.id)
                 && matches!(&message.body, Body::Decide { gate, verdict: Verdict::Reject, evidence, .. }
                     if *gate == self.open.evidence.gate && *evidence == self.open.evidence.hash())
+                && self.open.in_time(message.at)
                 && self.allowed(message)
         });
         if rejected {
@@ -218,7 +224,7 @@ impl Decisions<'_> {
                     ..
                 }
             );
-            approves && message.at <= self.open.expires && self.allowed(message)
+            approves && self.open.in_time(message.at) && self.allowed(message)
         })
     }
 

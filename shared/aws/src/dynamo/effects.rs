@@ -12,7 +12,8 @@ use uuid::Uuid;
 use super::DynamoStore;
 use super::errors::{Written, written};
 use super::item::{Attributes, Item, Key, names, number, text, time, to_json, values};
-use super::parts::Joined;
+use super::parts::{Joined, further_parts, part_count};
+use super::save::forgotten;
 
 /// The part of an effect that never changes.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -107,7 +108,10 @@ impl Effects for DynamoStore {
             .update_item()
             .table_name(&self.table)
             .set_key(Some(key.item()))
-            .update_expression("SET #status = :answered, #outcome = :outcome, #answered_at = :now")
+            .update_expression(
+                "SET #status = :answered, #outcome = :outcome, #answered_at = :now, \
+                 #expires = :expires",
+            )
             .condition_expression(
                 "#status = :claimed AND #generation = :generation AND #until = :until",
             )
@@ -115,6 +119,7 @@ impl Effects for DynamoStore {
                 "status",
                 "outcome",
                 "answered_at",
+                "expires",
                 "generation",
                 "until",
             ]))
@@ -125,17 +130,43 @@ impl Effects for DynamoStore {
                 ("until", time(until)),
                 ("outcome", text(outcome)),
                 ("now", time(now)),
+                ("expires", forgotten(now)),
             ]))
+            .return_values(ReturnValue::AllNew)
             .send()
             .await;
-        if let Written::Unmet(_) = written(update)? {
-            tracing::warn!(%wave, %effect, generation, "the claim of an answer stood no more");
+        match written(update)? {
+            Written::Done(output) => {
+                let parts = output.attributes.as_ref().map_or(1, part_count);
+                self.forget_parts(&key, parts, now).await;
+            }
+            Written::Unmet(_) => {
+                tracing::warn!(%wave, %effect, generation, "the claim of an answer stood no more");
+            }
         }
         Ok(())
     }
 }
 
 impl DynamoStore {
+    /// Let the further parts of an answered effect pass away with it. Nothing depends on that but
+    /// what the table costs.
+    async fn forget_parts(&self, key: &Key, parts: usize, answered: Timestamp) {
+        for part in further_parts(key, parts) {
+            let update = self
+                .client
+                .update_item()
+                .table_name(&self.table)
+                .set_key(Some(part.item()))
+                .update_expression("SET #expires = :expires")
+                .set_expression_attribute_names(names(&["expires"]))
+                .set_expression_attribute_values(values([("expires", forgotten(answered))]));
+            if let Err(error) = update.send().await {
+                tracing::warn!(sk = %part.sk, %error, "a part of an effect stays for good");
+            }
+        }
+    }
+
     /// An effect, if it exists. A consistent read.
     pub(super) async fn effect(&self, key: &Key) -> Result<Option<Effect>, StoreError> {
         match self.get(key).await? {

@@ -37,6 +37,16 @@ pub(super) fn cut(key: &Key, body: &str, turn: u64, attributes: Item) -> Vec<Ite
         .collect()
 }
 
+/// How many items hold a body.
+pub(super) fn parts(body: &str) -> usize {
+    pieces(body).len()
+}
+
+/// The keys of the items, after the first, that hold a body of so many parts.
+pub(super) fn further_parts(key: &Key, parts: usize) -> impl Iterator<Item = Key> {
+    (1..parts).map(|index| part_key(key, index))
+}
+
 /// How a body was put together.
 #[derive(Debug)]
 pub(super) enum Joined {
@@ -65,8 +75,7 @@ impl DynamoStore {
     pub(super) async fn body(&self, first: &Item) -> Result<Joined, StoreError> {
         let key = Key::new(first.text("pk")?, first.text("sk")?);
         let mut rest = BTreeMap::new();
-        for index in 1..part_count(first) {
-            let key = part_key(&key, index);
+        for key in further_parts(&key, part_count(first)) {
             if let Some(part) = self.get(&key).await? {
                 rest.insert(key.sk, part);
             }
@@ -75,7 +84,8 @@ impl DynamoStore {
     }
 }
 
-fn part_count(first: &Item) -> usize {
+/// How many items hold the body of this one and those after it.
+pub(super) fn part_count(first: &Item) -> usize {
     first
         .number_if("parts")
         .and_then(|parts| usize::try_from(parts).ok())

@@ -18,17 +18,24 @@ use super::DynamoStore;
 use super::effects::StoredTask;
 use super::errors::unavailable;
 use super::item::{Attributes, Item, Key, count, names, number, text, time, to_json, values};
-use super::parts::cut;
+use super::parts::{cut, further_parts, parts};
 use super::query::size;
 use super::stored_wave::Chunks;
 
 /// DynamoDB's limits on a transaction (developer guide, "Service, account, and table quotas").
 const MOST_ITEMS: usize = 100;
 const MOST_BYTES: usize = 4_000_000;
-/// How long a drained message is remembered, so that a double is known.
+/// How long a drained message is remembered, so that a double is known, and an answered effect, so
+/// that people can see what became of it.
 const REMEMBERED: SignedDuration = SignedDuration::from_hours(24 * 90);
 /// The length of a request token.
 const TOKEN: usize = 36;
+
+/// The time to live of what was over then, as the table's attribute `expires` wants it.
+pub(super) fn forgotten(over: Timestamp) -> AttributeValue {
+    let expires = over.saturating_add(REMEMBERED).unwrap_or(Timestamp::MAX);
+    number(u64::try_from(expires.as_second()).unwrap_or_default())
+}
 
 impl DynamoStore {
     /// Save a turn.
@@ -104,7 +111,8 @@ impl<'a> Transaction<'a> {
             self.effect(turn, effect)?;
         }
         for effect in turn.cancelled {
-            self.cancelled(&Key::effect(&turn.wave.id, effect), turn.now)?;
+            let loaded = turn.loaded.effects.iter().find(|e| e.id == *effect);
+            self.cancelled(&Key::effect(&turn.wave.id, effect), loaded, turn.now)?;
         }
         if let Some(record) = turn.audit {
             let key = Key::audit(&turn.wave.id, record.number);
@@ -155,7 +163,12 @@ impl<'a> Transaction<'a> {
     }
 
     /// The effect is answered before anybody took it.
-    fn cancelled(&mut self, key: &Key, now: Timestamp) -> Result<(), StoreError> {
+    fn cancelled(
+        &mut self,
+        key: &Key,
+        effect: Option<&Effect>,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
         let EffectStatus::Answered { outcome, at } = cancelled(now) else {
             return Ok(());
         };
@@ -163,23 +176,34 @@ impl<'a> Transaction<'a> {
         self.hash(&key.sk);
         self.update(
             key,
-            "SET #status = :answered, #outcome = :outcome, #answered_at = :at",
+            "SET #status = :answered, #outcome = :outcome, #answered_at = :at, #expires = :expires",
             Some("#status = :planned"),
-            &["status", "outcome", "answered_at"],
+            &["status", "outcome", "answered_at", "expires"],
             values([
                 ("planned", text("planned")),
                 ("answered", text("answered")),
                 ("outcome", text(outcome)),
                 ("at", time(at)),
+                ("expires", forgotten(at)),
             ]),
         );
+        let body = effect.map(|effect| to_json(key, &StoredTask::of(effect)));
+        let parts = body.transpose()?.map_or(1, |body| parts(&body));
+        for part in further_parts(key, parts) {
+            let expires = values([("expires", forgotten(at))]);
+            self.update(
+                &part,
+                "SET #expires = :expires",
+                None,
+                &["expires"],
+                expires,
+            );
+        }
         Ok(())
     }
 
     /// The message is remembered for a while.
     fn drained(&mut self, key: &Key, now: Timestamp) {
-        let expires = now.saturating_add(REMEMBERED).unwrap_or(Timestamp::MAX);
-        let expires = u64::try_from(expires.as_second()).unwrap_or_default();
         self.update(
             key,
             "SET #drained = :true, #expires = :expires",
@@ -187,7 +211,7 @@ impl<'a> Transaction<'a> {
             &["pk", "drained", "expires"],
             values([
                 ("true", AttributeValue::Bool(true)),
-                ("expires", number(expires)),
+                ("expires", forgotten(now)),
             ]),
         );
     }

@@ -7,10 +7,12 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
 use tidegate_aws::clients;
 use tidegate_aws::dynamo::{DynamoStore, INDEX};
+use tidegate_domain::effect::Outcome;
 use tidegate_domain::gate::{Evidence, Gate, GateState, LeftOut, OpenGate};
 use tidegate_domain::id::WaveId;
 use tidegate_domain::wave::Phase;
 use tidegate_ports::driver::Drivers;
+use tidegate_ports::effects::Effects;
 use tidegate_ports::error::StoreError;
 use tidegate_ports::inbox::Inbox;
 use tidegate_ports::references::References;
@@ -100,6 +102,52 @@ async fn drained_messages_and_references_pass_away() {
     let reference = item(&client, &format!("REF#{command}"), "REF").await;
     let days = (expires(&reference) - jiff::Timestamp::now().as_second()) / 86_400;
     assert!((29..=30).contains(&days), "{days} days");
+}
+
+#[tokio::test]
+async fn answered_and_cancelled_effects_pass_away() {
+    let (store, client) = store().await;
+    let wave = wave_id("effects-away");
+    let servers: Vec<_> = (0..20_000).map(|n| server_id("effects-away", n)).collect();
+    let draft = next(&store, &wave, |draft| {
+        for servers in [&servers[..1], &servers[..1], &servers, &servers] {
+            draft.plan(servers);
+        }
+    })
+    .await;
+    let [small, cancelled, large, large_cancelled] = [0, 1, 2, 3].map(|n| {
+        let effect = draft.effects[n].id.clone();
+        (
+            effect.clone(),
+            effect.as_str().to_owned(),
+            format!("{effect}#part-01"),
+        )
+    });
+    let item = async |sk: &str| item(&client, "EFFECTS#effects-away", sk).await;
+    for (id, first, _) in [&small, &large] {
+        let claim = store.claim(&wave, id, 1, at(2), at(60)).await;
+        claim.expect("claimed");
+        assert!(!item(first).await.contains_key("expires"), "it is open");
+        let answer = store.answer(&wave, id, 1, at(60), &Outcome::Done, at(5));
+        answer.await.expect("answered");
+    }
+    next(&store, &wave, |draft| {
+        draft.cancelled = vec![cancelled.0.clone(), large_cancelled.0.clone()];
+    })
+    .await;
+    let kept = 90 * 86_400;
+    for (sk, over) in [
+        (&small.1, at(5)),
+        (&large.1, at(5)),
+        (&large.2, at(5)),
+        (&cancelled.1, at(1)),
+        (&large_cancelled.1, at(1)),
+        (&large_cancelled.2, at(1)),
+    ] {
+        let item = item(sk).await;
+        assert!(item.contains_key("body"), "{sk}");
+        assert_eq!(expires(&item), over.as_second() + kept, "{sk}");
+    }
 }
 
 #[tokio::test]

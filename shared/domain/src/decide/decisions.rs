@@ -2,7 +2,9 @@
 //! that a gate asks again for what was left.
 //!
 //! **Invariant 9**: a decision counts once, for the evidence it was shown, by an allowed person,
-//! in time.
+//! in time. In time is when the person decided, however late a driver comes to count it.
+
+use jiff::Timestamp;
 
 use super::inbox::{Answer, in_motion};
 use super::turn::{Turn, servers};
@@ -20,6 +22,8 @@ const LONGEST_REASON: usize = 500;
 /// A decision as it was said.
 pub(super) struct Said<'a> {
     pub(super) by: &'a Approver,
+    /// When the console took it.
+    pub(super) at: Timestamp,
     pub(super) gate: Gate,
     pub(super) verdict: Verdict,
     pub(super) evidence: &'a str,
@@ -45,7 +49,7 @@ pub(super) fn decide(turn: &mut Turn, said: Said<'_>) -> Answer {
     if open.evidence.hash() != said.evidence {
         return Err("the evidence has changed since; look at it again".to_owned());
     }
-    if turn.now >= open.expires {
+    if !open.in_time(said.at) {
         return Err(format!("the {gate} gate has expired"));
     }
     plan.may_decide(by, said.door, open)?;
@@ -60,8 +64,8 @@ pub(super) fn decide(turn: &mut Turn, said: Said<'_>) -> Answer {
 }
 
 fn approve(turn: &mut Turn, plan: &GatePlan, said: &Said<'_>, only: Vec<ServerId>) -> Answer {
-    let Said { by, gate, .. } = said;
-    let at = turn.now;
+    let Said { by, at, gate, .. } = said;
+    let now = turn.now;
     let Some(GateState::Open(open)) = turn.wave.gates.get_mut(gate) else {
         return Err(format!("the {gate} gate is not open"));
     };
@@ -78,13 +82,19 @@ fn approve(turn: &mut Turn, plan: &GatePlan, said: &Said<'_>, only: Vec<ServerId
     }
     open.approvals.push(Approval {
         by: (*by).clone(),
-        at,
+        at: *at,
         door: said.door,
         only,
         reason: said.reason.clone(),
     });
+    let in_time = in_time(open, *at, now);
+    let released = if gates::quorum(plan, open).is_some() && end_expiry(turn, *gate) {
+        " The wave is held no more."
+    } else {
+        ""
+    };
     Ok(format!(
-        "{by} approved {what} by {}{}.",
+        "{by} approved {what} by {}{in_time}{}.{released}",
         said.door.name(),
         because(said.reason.as_deref())
     ))
@@ -93,7 +103,11 @@ fn approve(turn: &mut Turn, plan: &GatePlan, said: &Said<'_>, only: Vec<ServerId
 fn reject(turn: &mut Turn, said: &Said<'_>) -> String {
     let Said { by, gate, .. } = said;
     let because = because(said.reason.as_deref());
-    turn.wave.gates.remove(gate);
+    let in_time = match turn.wave.gates.remove(gate) {
+        Some(GateState::Open(open)) => in_time(&open, said.at, turn.now),
+        _ => String::new(),
+    };
+    end_expiry(turn, *gate);
     // Held already: the gate is asked again once the wave goes on.
     if turn.wave.hold.is_none() {
         turn.hold(HoldReason::Rejected {
@@ -102,9 +116,34 @@ fn reject(turn: &mut Turn, said: &Said<'_>) -> String {
         });
     }
     format!(
-        "{by} rejected the {gate} gate by {}{because}.",
+        "{by} rejected the {gate} gate by {}{in_time}{because}.",
         said.door.name()
     )
+}
+
+/// When a decision was taken, where that is not plain from when it is counted.
+fn in_time(open: &OpenGate, taken: Timestamp, now: Timestamp) -> String {
+    if open.in_time(now) {
+        String::new()
+    } else {
+        taken
+            .strftime(", in time at %Y-%m-%d %H:%M:%S UTC")
+            .to_string()
+    }
+}
+
+/// A gate was decided in time after all: the wave is not held for its expiry any more. Gives
+/// whether it was.
+fn end_expiry(turn: &mut Turn, gate: Gate) -> bool {
+    let expired = HoldReason::Expired {
+        gate: gate.to_string(),
+    };
+    let held = turn.wave.hold.as_ref();
+    let held = held.is_some_and(|hold| hold.reason == expired);
+    if held {
+        turn.wave.hold = None;
+    }
+    held
 }
 
 fn because(reason: Option<&str>) -> String {

@@ -125,16 +125,26 @@ fn count(turn: &mut Turn, gate: Gate, plan: &GatePlan, open: OpenGate) -> bool {
         approve(turn, gate, open, &approved);
         return true;
     }
-    if turn.now >= open.expires {
+    if turn.now < open.expires {
+        turn.look_again(open.expires);
+        remind(turn, gate, plan, open);
+        return false;
+    }
+    // A hold goes away when a decision in time arrives after it; nothing else can be taken back.
+    if plan.on_expiry == OnExpiry::Hold || settled(turn, &open) {
         return expire(turn, gate, plan, open);
     }
-    turn.look_again(open.expires);
-    remind(turn, gate, plan, open);
+    turn.look_again(open.settled());
     false
 }
 
+/// Whether every decision that was taken in time has been counted, however late it came.
+pub(super) fn settled(turn: &Turn, open: &OpenGate) -> bool {
+    turn.now >= open.settled() && !turn.more_messages
+}
+
 /// The servers that enough people approved, if there are any.
-fn quorum(plan: &GatePlan, open: &OpenGate) -> Option<BTreeSet<ServerId>> {
+pub(super) fn quorum(plan: &GatePlan, open: &OpenGate) -> Option<BTreeSet<ServerId>> {
     let enough = |approvals: &mut dyn Iterator<Item = &Approval>| {
         u32::try_from(approvals.count()).unwrap_or(u32::MAX) >= plan.quorum
     };

@@ -5,7 +5,7 @@ use super::decisions::{self, Said};
 use super::turn::Turn;
 use super::{cancel, cleanup, gates, rollback};
 use crate::audit::About;
-use crate::gate::Gate;
+use crate::gate::{Gate, GateState};
 use crate::hold::{HoldId, HoldReason};
 use crate::id::ServerId;
 use crate::message::{Body, Message};
@@ -15,12 +15,7 @@ use crate::wave::{Claims, Phase};
 
 /// Deal with one message.
 pub(super) fn receive(turn: &mut Turn, message: Message) {
-    let Message {
-        id,
-        by,
-        body,
-        at: _,
-    } = message;
+    let Message { id, by, body, at } = message;
     let about = match &body {
         Body::Decide { gate, verdict, .. } => About {
             gate: Some(*gate),
@@ -50,6 +45,7 @@ pub(super) fn receive(turn: &mut Turn, message: Message) {
             } => {
                 let said = Said {
                     by: &by,
+                    at,
                     gate,
                     verdict,
                     evidence: &evidence,
@@ -365,6 +361,9 @@ fn abort(turn: &mut Turn) -> Answer {
         _ => {}
     }
     turn.wave.hold = None;
+    // Nobody is asked any more.
+    let decided = |state: &mut GateState| matches!(state, GateState::Approved { .. });
+    turn.wave.gates.retain(|_, state| decided(state));
     cancel::cancel_planned(turn);
     turn.enter(Phase::Aborting);
     Ok("The wave is being ended; what was started is cleaned up.".to_owned())

@@ -4,6 +4,7 @@
 //! The wave remembers each message that can be changed. At the end of a turn it wants those changed
 //! whose question is not asked any more; nothing depends on whether that succeeds.
 
+use super::gates;
 use super::turn::Turn;
 use crate::effect::Task;
 use crate::gate::{Gate, GateState};
@@ -33,6 +34,9 @@ pub(super) fn close(turn: &mut Turn) {
     let questions = std::mem::take(&mut turn.wave.questions);
     for question in questions {
         let Some(end) = end(turn, &question) else {
+            if let Some(GateState::Open(open)) = turn.wave.gates.get(&question.gate) {
+                turn.look_again(open.settled());
+            }
             turn.wave.questions.push(question);
             continue;
         };
@@ -54,7 +58,7 @@ fn end(turn: &Turn, question: &Question) -> Option<String> {
     let ours = |evidence: &str| evidence == question.evidence;
     match turn.wave.gates.get(&question.gate) {
         Some(GateState::Open(open)) if !ended && ours(&open.evidence.hash()) => {
-            (turn.now >= open.expires).then(|| "It expired undecided.".to_owned())
+            gates::settled(turn, open).then(|| "It expired undecided.".to_owned())
         }
         Some(GateState::Approved {
             evidence,

@@ -57,6 +57,8 @@ pub(super) struct Turn {
     pub(super) entries: Vec<Entry>,
     /// Waves that can have slots now.
     pub(super) make_due: BTreeSet<WaveId>,
+    /// Whether more messages may wait for the next turn, older than any that are still to come.
+    pub(super) more_messages: bool,
     /// When to look again.
     pub(super) wake_at: Timestamp,
 }
@@ -89,6 +91,7 @@ impl Turn {
             drained: Vec::new(),
             entries: Vec::new(),
             make_due: BTreeSet::new(),
+            more_messages: false,
             wake_at: now.saturating_add(LONGEST_SLEEP).unwrap_or(Timestamp::MAX),
         }
     }

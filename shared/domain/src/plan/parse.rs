@@ -69,11 +69,30 @@ pub struct PlanErrors(pub Vec<PlanError>);
 /// YAML.
 pub fn parse(text: &str, now: Timestamp) -> Result<Plan, PlanErrors> {
     let mut errors = Errors::default();
-    let plan = read(text, now, &mut errors);
+    let plan = read(text, now, OverWindow::IsWrong, &mut errors);
     errors.into_result(plan)
 }
 
-fn read(text: &str, now: Timestamp, errors: &mut Errors) -> Option<Plan> {
+/// Read the plan of a wave that may be under way already: such a wave keeps its window when that is
+/// over, so that the rest of its plan can still be changed. Whoever calls this sees to it that a
+/// window that is over is that wave's own ([`Window::is_over`](super::Window::is_over)).
+///
+/// # Errors
+/// As [`parse`].
+pub fn parse_change(text: &str, now: Timestamp) -> Result<Plan, PlanErrors> {
+    let mut errors = Errors::default();
+    let plan = read(text, now, OverWindow::IsFine, &mut errors);
+    errors.into_result(plan)
+}
+
+/// What a window is that is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum OverWindow {
+    IsWrong,
+    IsFine,
+}
+
+fn read(text: &str, now: Timestamp, over: OverWindow, errors: &mut Errors) -> Option<Plan> {
     if text.len() > MOST_FILE_BYTES {
         errors.push(
             At::START,
@@ -92,7 +111,7 @@ fn read(text: &str, now: Timestamp, errors: &mut Errors) -> Option<Plan> {
         .and_then(|field| scalar::identifier(field, WaveId::parse, errors));
     let window = fields
         .optional("window")
-        .map(|field| start::window(field, now, errors));
+        .map(|field| start::window(field, now, over, errors));
     let start = fields
         .required("start", errors)
         .and_then(|field| start::start(field, window.as_ref(), now, errors));

@@ -3,97 +3,13 @@
 
 use jiff::SignedDuration;
 use tidegate_domain::effect::Task;
-use tidegate_domain::gate::{
-    Asking, Door, Evidence, Gate, GateState, OpenGate, Part, Verdict, WarningKind,
-};
-use tidegate_domain::id::ApplicationName;
+use tidegate_domain::gate::{Asking, Door, Gate, GateState, Part, Verdict, WarningKind};
 use tidegate_domain::message::Body;
 use tidegate_domain::observation::{CommandStatus, ReplicationState};
-use tidegate_domain::plan::{Approver, Escalation, OnExpiry, Plan, Window};
+use tidegate_domain::plan::{Escalation, OnExpiry, Plan, Window};
 
+use crate::asking::{CUTOVER, application, asking, iam, mail};
 use crate::fixture::{Hand, operator, plan, server_id, start_of_time};
-
-const CUTOVER: Gate = Gate::Cutover;
-
-fn mail(name: &str) -> Approver {
-    Approver::Mail(format!("{name}@example.com"))
-}
-
-fn iam(name: &str) -> Approver {
-    Approver::Iam(format!("arn:aws:sts::111122223333:assumed-role/Ops/{name}"))
-}
-
-fn application(name: &str) -> Part {
-    Part {
-        applications: vec![ApplicationName::parse(name).expect("a name")],
-        servers: Vec::new(),
-    }
-}
-
-impl Hand {
-    fn open(&self, gate: Gate) -> &OpenGate {
-        match self.wave().gates.get(&gate) {
-            Some(GateState::Open(open)) => open,
-            other => panic!("the {gate} gate is not open: {other:?}"),
-        }
-    }
-
-    fn is_open(&self, gate: Gate) -> bool {
-        matches!(self.wave().gates.get(&gate), Some(GateState::Open(_)))
-    }
-
-    fn evidence(&self, gate: Gate) -> &Evidence {
-        &self.open(gate).evidence
-    }
-
-    /// A decision about what the open gate shows.
-    fn say(&mut self, by: Approver, gate: Gate, door: Door, only: Part) {
-        let evidence = self.evidence(gate).hash();
-        let body = Body::Decide {
-            gate,
-            verdict: Verdict::Approve,
-            evidence,
-            door,
-            only,
-            reason: None,
-        };
-        self.send_as(by, body);
-    }
-
-    fn approve_as(&mut self, by: Approver) {
-        let door = by.door();
-        self.say(by, CUTOVER, door, Part::default());
-    }
-
-    /// What the next turn answers to the last message.
-    fn answer(&mut self) -> String {
-        let before = self.told.len();
-        self.turn();
-        let mut answers = self.told[before..].iter();
-        answers
-            .rfind(|line| line.starts_with("Message"))
-            .cloned()
-            .unwrap_or_default()
-    }
-
-    fn asked(&mut self) -> &mut Self {
-        self.until_that("an open gate", |hand| {
-            hand.wave.is_some() && hand.is_open(CUTOVER)
-        })
-    }
-
-    fn stages(&self) -> Vec<&'static str> {
-        self.servers.iter().map(|s| s.stage.name()).collect()
-    }
-}
-
-fn asking(change: impl FnOnce(&mut Plan)) -> Hand {
-    let mut plan = plan(2, 1);
-    change(&mut plan);
-    let mut hand = Hand::new(plan);
-    hand.asked();
-    hand
-}
 
 #[test]
 fn the_evidence_says_what_was_tested_and_how() {

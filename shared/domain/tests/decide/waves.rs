@@ -1,13 +1,14 @@
 //! Whole waves: by the book, and with what goes wrong on the way.
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use tidegate_domain::effect::{Outcome, Refusal, RefusalKind, Task};
 use tidegate_domain::gate::{Gate, GateState, Verdict};
+use tidegate_domain::hold::HoldReason;
 use tidegate_domain::message::Body;
 use tidegate_domain::observation::{
     Answer, CommandStatus, LaunchStatus, LifeCycle, ReplicationState,
 };
-use tidegate_domain::plan::{OnFailure, Start, Window};
+use tidegate_domain::plan::{OnFailure, Plan, Start, Window};
 use tidegate_domain::server::{End, Stage};
 
 use crate::fixture::{Hand, operator, plan, say, server_id, start_of_time};
@@ -234,6 +235,75 @@ fn nothing_is_cut_over_outside_the_window() {
     });
     late.approve();
     late.until("Completed");
+}
+
+#[test]
+fn the_commands_of_a_missed_window_finish_what_was_begun_in_it() {
+    let mut windowed = plan(1, 1);
+    let opens = start_of_time() + SignedDuration::from_hours(6);
+    let window = |opens: Timestamp| Window {
+        opens,
+        closes: opens + SignedDuration::from_hours(1),
+        time_zone: "Europe/Berlin".to_owned(),
+    };
+    windowed.window = Some(window(opens));
+    let mut hand = Hand::new(windowed);
+    hand.until("AwaitingCutover").turn();
+    hand.approve();
+    // The first application takes until the window is over.
+    hand.until_that("the first cutover", |h| {
+        matches!(h.servers[0].stage, Stage::CutOver { .. })
+    });
+    hand.now = opens + SignedDuration::from_hours(1);
+    hand.until_held();
+    let hold = hand.wave().hold.clone().expect("a hold");
+    assert_eq!(hold.reason, HoldReason::WindowMissed);
+    let commands = hold.reason.commands(hand.wave());
+    let commands: Vec<&str> = commands
+        .iter()
+        .map(|(command, _)| command.as_str())
+        .collect();
+    assert_eq!(
+        commands,
+        [
+            "tidegate apply FILE",
+            "tidegate resume orders",
+            "tidegate abort orders"
+        ]
+    );
+
+    // A resume alone, and the same plan, change nothing: the window is over.
+    let same = hand.wave().plan.clone();
+    hand.send_as(operator(), Body::Apply(Box::new(same.clone())));
+    hand.resume();
+    hand.until_held();
+    assert_eq!(
+        hand.wave().hold.as_ref().map(|hold| &hold.reason),
+        Some(&HoldReason::WindowMissed)
+    );
+
+    // In a new window, or without one, the rest is asked about and cut over.
+    let now = hand.now;
+    for later in [Some(window(now + SignedDuration::from_hours(20))), None] {
+        let mut hand = hand.clone();
+        let plan = Plan {
+            window: later.clone(),
+            ..same.clone()
+        };
+        hand.send_as(operator(), Body::Apply(Box::new(plan)));
+        hand.resume();
+        hand.until_that("the gate asked again", |h| {
+            matches!(h.wave().gates.get(&Gate::Cutover), Some(GateState::Open(_)))
+        });
+        let Some(GateState::Open(open)) = hand.wave().gates.get(&Gate::Cutover) else {
+            panic!("open")
+        };
+        assert_eq!(open.evidence.servers.len(), 1, "what is left");
+        hand.approve();
+        hand.until("CuttingOver");
+        assert!(later.is_none_or(|window| hand.now >= window.opens));
+        hand.until("Completed");
+    }
 }
 
 #[test]

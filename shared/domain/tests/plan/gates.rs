@@ -68,7 +68,7 @@ fn a_quorum_can_be_reached() {
     change(
         "quorum: 2",
         "quorum: 2, minimum: sms",
-        "5:108: `minimum`: expected `mail`, `slack` or `iam`; found `sms`",
+        "5:108: `minimum`: expected `mail`, `page`, `slack` or `iam`; found `sms`",
     );
 }
 

@@ -1,7 +1,7 @@
 //! Start and window: zones, local times that do not exist, and what does not fit.
 
 use jiff::Timestamp;
-use tidegate_domain::plan::{Start, parse};
+use tidegate_domain::plan::{Start, parse, parse_change};
 
 use super::{BASE, change, now};
 
@@ -32,6 +32,21 @@ fn local_times_become_instants() {
             "{at}"
         );
     }
+}
+
+#[test]
+fn a_window_that_is_over_is_read_for_a_wave_that_is_under_way() {
+    let text = BASE.replace("2026-12-05T22:00", "2026-11-20T22:00");
+    assert!(parse(&text, now()).is_err());
+    let window = parse_change(&text, now()).expect("good").window;
+    let window = window.expect("a window");
+    assert_eq!(window.closes.to_string(), "2026-11-21T01:00:00Z");
+    assert!(window.is_over(now()) && window.is_over(window.closes));
+    assert!(!window.is_over(window.opens));
+    // Everything else is looked at as ever.
+    let wrong = text.replace("lasts: 4h", "lasts: 4");
+    let errors = parse_change(&wrong, now()).expect_err("no unit");
+    assert_eq!(Err(errors), parse(&wrong, now()));
 }
 
 #[test]

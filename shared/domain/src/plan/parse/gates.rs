@@ -78,6 +78,7 @@ const ESCALATE_KEYS: &[&str] = &["before", "to"];
 
 const DOORS: &[(&str, Door)] = &[
     ("mail", Door::Mail),
+    ("page", Door::Page),
     ("slack", Door::Slack),
     ("iam", Door::Iam),
 ];

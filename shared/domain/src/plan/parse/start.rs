@@ -2,6 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::OverWindow;
 use super::errors::Errors;
 use super::field::{Field, Fields};
 use super::scalar::{self, Bounds};
@@ -38,7 +39,12 @@ enum On {
 }
 
 /// Read `window`.
-pub(super) fn window(field: Field<'_>, now: Timestamp, errors: &mut Errors) -> WindowParts {
+pub(super) fn window(
+    field: Field<'_>,
+    now: Timestamp,
+    over: OverWindow,
+    errors: &mut Errors,
+) -> WindowParts {
     let Some(fields) = Fields::of("a window", field.node, WINDOW_KEYS, &[], errors) else {
         return WindowParts {
             window: None,
@@ -56,38 +62,30 @@ pub(super) fn window(field: Field<'_>, now: Timestamp, errors: &mut Errors) -> W
         .and_then(|field| scalar::duration(field, LASTS, errors));
     let window = match (opens, lasts, &zone, opens_field) {
         (Some(opens), Some(lasts), Some(zone), Some(opens_field)) => {
-            between(opens_field, opens, lasts, zone, now, errors)
+            let closes = opens.checked_add(lasts).ok();
+            let window = closes.map(|closes| Window {
+                opens,
+                closes,
+                time_zone: zone.name.clone(),
+            });
+            window.filter(|window| {
+                let wrong = over == OverWindow::IsWrong && window.is_over(now);
+                if wrong {
+                    opens_field.wrong(
+                        format!(
+                            "the window is over: it closed at {}, and now it is {}",
+                            time::local(window.closes, zone),
+                            time::local(now, zone)
+                        ),
+                        errors,
+                    );
+                }
+                !wrong
+            })
         }
         _ => None,
     };
     WindowParts { window, zone }
-}
-
-fn between(
-    opens_field: Field<'_>,
-    opens: Timestamp,
-    lasts: SignedDuration,
-    zone: &Zone,
-    now: Timestamp,
-    errors: &mut Errors,
-) -> Option<Window> {
-    let closes = opens.checked_add(lasts).ok()?;
-    if closes <= now {
-        opens_field.wrong(
-            format!(
-                "the window is over: it closed at {}, and now it is {}",
-                time::local(closes, zone),
-                time::local(now, zone)
-            ),
-            errors,
-        );
-        return None;
-    }
-    Some(Window {
-        opens,
-        closes,
-        time_zone: zone.name.clone(),
-    })
 }
 
 /// Read `start`, beside the window if there is one.
