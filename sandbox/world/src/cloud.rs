@@ -31,10 +31,12 @@ mod schedule;
 mod sends;
 mod ssm;
 pub(crate) mod table;
+mod templates;
 
 pub use executions::{Execution, Status};
 pub use functions::Function;
 pub use invocation::Invocation;
+pub use templates::Templates;
 
 /// The account that the world plays.
 pub const ACCOUNT: &str = "111122223333";
@@ -57,6 +59,8 @@ pub struct Cloud {
     pub table: MemoryStore,
     /// MGN and SSM.
     pub region: RefCell<Region>,
+    /// EC2's launch templates.
+    pub templates: RefCell<Templates>,
     /// What goes wrong.
     pub faults: RefCell<Faults>,
     /// Chance.
@@ -93,6 +97,7 @@ impl Cloud {
             runtime: Runtime::new(start),
             table: MemoryStore::new(),
             region: RefCell::new(region),
+            templates: RefCell::default(),
             faults: RefCell::new(faults),
             random: RefCell::new(Random::new(seed, 1)),
             journal,

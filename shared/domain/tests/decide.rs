@@ -15,3 +15,5 @@ mod waves;
 mod gates;
 #[path = "decide/launches.rs"]
 mod launches;
+#[path = "decide/settings.rs"]
+mod settings;

@@ -1,19 +1,20 @@
-//! EC2 instances, read over the SDK. A crate of its own, because `aws-sdk-ec2` takes longer to
+//! EC2 instances and launch templates, read over the SDK. A crate of its own, because `aws-sdk-ec2` takes longer to
 //! build than everything else together.
 
 use aws_config::SdkConfig;
 use aws_sdk_ec2::Client;
 
 mod instances;
+mod templates;
 
-/// Instances in the account and Region of its configuration.
+/// EC2 in the account and Region of its configuration.
 #[derive(Debug, Clone)]
-pub struct SdkInstances {
+pub struct SdkEc2 {
     client: Client,
 }
 
-impl SdkInstances {
-    /// Instances. Only reads, which retry as the configuration says.
+impl SdkEc2 {
+    /// EC2. Only reads, which retry as the configuration says.
     #[must_use]
     pub fn new(config: &SdkConfig) -> Self {
         Self {

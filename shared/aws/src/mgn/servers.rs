@@ -87,6 +87,7 @@ fn seen(server: SourceServer, at: Timestamp) -> Option<ServerSeen> {
         instance: None,
         node: None,
         commands: Default::default(),
+        settings: Default::default(),
         tags: server.tags.unwrap_or_default().into_iter().collect(),
         id,
     })
