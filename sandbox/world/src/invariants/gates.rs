@@ -103,7 +103,12 @@ fn approved(
     }
     let open = match earlier {
         Some(GateState::Open(open)) => open,
-        Some(GateState::Approved { .. } | GateState::Lapsed { .. }) | None => {
+        // Somebody's approval was withdrawn, and those that are left are enough.
+        Some(GateState::Approved {
+            question: Some(open),
+            ..
+        }) => open,
+        Some(GateState::Approved { question: None, .. } | GateState::Lapsed { .. }) | None => {
             return Err("it was not open".to_owned());
         }
     };
