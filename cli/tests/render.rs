@@ -125,7 +125,19 @@ fn gates() -> Value {
             "evidence": "3f2a91c0d7e4b5a697887766554433221100ffeeddccbbaa9988776655443322",
             "expires": "2026-12-06T21:30:00Z",
             "approved_by": ["ops@example.com"],
-            "quorum": 2
+            "quorum": 2,
+            "shown": {
+                "summary": {
+                    "servers": 3, "applications": 2, "checks_passed": 6, "checks_waived": 0,
+                    "left_out": 0, "longest_lag": null, "oldest_snapshot": null
+                },
+                "changed": ["web01 would be launched otherwise: subnet was subnet-1, is subnet-2"],
+                "warnings": ["Would be launched otherwise than tested: subnet was subnet-1, is subnet-2: web01."],
+                "projected_downtime": "PT12M",
+                "waited": { "instances": 0, "instance_hours": 0 },
+                "waived": [],
+                "applications": [["orders-db", 1], ["orders-web", 2]]
+            }
         }
     ])
 }

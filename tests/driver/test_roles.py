@@ -108,6 +108,7 @@ def test_a_function_does_what_it_is_for_and_nothing_else(stage, tries, function)
         "stop drivers": ("stepfunctions", "stop_execution", {"executionArn": f"{stage.machine}:none".replace("stateMachine", "execution")}),
         "see documents": ("ssm", "describe_document", {"Name": "Tidegate-CheckPort"}),
         "see instances": ("ec2", "describe_instances", {}),
+        "see launch templates": ("ec2", "describe_launch_templates", {}),
         "see subnets": ("ec2", "describe_subnets", {}),
         "run instances": ("ec2", "run_instances", {"ImageId": "ami-1", "MinCount": 1, "MaxCount": 1}),
         "terminate instances": ("ec2", "terminate_instances", {"InstanceIds": ["i-1"]}),
@@ -125,8 +126,8 @@ def test_a_function_does_what_it_is_for_and_nothing_else(stage, tries, function)
         "park": {"wake drivers"},
         "gate": {"sign", "tell people", "read the Slack secret"},
         "notify": {"tell people"},
-        "observe": {"see instances"},
-        "launch": {"see instances", "see subnets"},
+        "observe": {"see instances", "see launch templates"},
+        "launch": {"see instances", "see launch templates", "see subnets"},
         "prepare": {"see subnets", "see documents"},
     }
     got = tries(function, *calls.values())

@@ -2,9 +2,9 @@
 
 import urllib.parse
 
-from tests.scenarios.wave import plan
+from tests.scenarios.wave import plan, until
 
-SCENARIOS = {"paged": 3, "scanned": 2}
+SCENARIOS = {"paged": 3, "scanned": 2, "drifted": 2}
 
 
 def test_a_person_reads_the_evidence_and_approves_with_the_keyboard(scene, browser):
@@ -71,6 +71,24 @@ def test_the_wave_at_a_glance(scene, browser):
         status = browser.do("open", url=f"{address}&{hostile}")["status"]
         assert status == (403 if hostile == "view=" else 200), hostile
         assert "<script" not in browser.do("look")["source"]
+
+
+def test_a_changed_launch_template_is_seen_before_the_decision(scene, browser):
+    scene.choose_types("drifted")
+    wave = scene.apply(plan("drifted"))
+    first = wave.link()
+    scene.resize("drifted01", "m5.xlarge")
+    wave.until(lambda seen: any(gate["shown"] and gate["shown"]["changed"] for gate in seen["gates"]))
+    link = until(lambda: (newest := wave.link()) != first and newest)
+    opened = browser.do("open", url=link)
+    assert opened["status"] == 200
+    difference = "instance type was t3.medium, is m5.xlarge"
+    text = browser.do("look")["text"]
+    assert f"Changed since the test. Would be launched otherwise than tested: {difference}: drifted01." in text
+    assert f"drifted01 would be launched otherwise: {difference}" in text
+    assert "1 launch setting changed since its test" in text
+    assert browser.do("pictures", name="changed")["wide"] == []
+    assert browser.do("rules", url=link)["broken"] == []
 
 
 def test_a_mail_scanner_that_follows_every_link_decides_nothing(scene, browser):

@@ -4,7 +4,7 @@ import pytest
 
 from .wave import Refused, plan
 
-SCENARIOS = {"parted": 2, "partweb": 2, "undone": 2, "waived": 2, "lapsed": 2}
+SCENARIOS = {"parted": 2, "partweb": 2, "undone": 2, "waived": 2, "lapsed": 2, "resized": 2}
 OPERATOR = "iam:arn:aws:iam::000000000000:user/operator"
 APPROVER = "iam:arn:aws:iam::000000000000:user/approver"
 FAULTS = ["command=Tidegate-CheckPort:waived01:*:failed"]
@@ -71,6 +71,21 @@ def test_what_changes_materially_is_asked_again(scene):
     with pytest.raises(Refused, match="other evidence"):
         scene.tidegate("approve", "lapsed", "cutover", "--evidence", before, approving=True)
     scene.tidegate("approve", "lapsed", "cutover", "--yes", approving=True)
+    assert wave.until_ended()["phase"] == "Completed"
+
+
+def test_a_launch_template_that_changes_is_asked_about_again(scene):
+    scene.choose_types("resized")
+    wave = scene.apply(plan("resized", gates=gates()))
+    before = cutover(wave.until(is_open))
+    assert before["shown"]["warnings"] == []
+    scene.resize("resized02", "m5.xlarge")
+    shown = cutover(wave.until(lambda seen: is_open(seen) and cutover(seen)["evidence"] != before["evidence"]))["shown"]
+    difference = "instance type was t3.medium, is m5.xlarge"
+    assert shown["changed"] == [f"resized02 would be launched otherwise: {difference}"]
+    assert shown["warnings"] == [f"Would be launched otherwise than tested: {difference}: resized02."]
+    assert difference in scene.tidegate("status", "resized")
+    scene.tidegate("approve", "resized", "cutover", "--yes", approving=True)
     assert wave.until_ended()["phase"] == "Completed"
 
 

@@ -63,6 +63,33 @@ class Scene:
             if server["sourceProperties"]["identificationHints"]["hostname"].startswith(scenario)
         ]
 
+    def template(self, server: str) -> str:
+        """The launch template of a source server, once EC2 has it."""
+        mgn, ec2 = self.sandbox.client("mgn"), self.sandbox.client("ec2")
+
+        def made() -> str | None:
+            template = mgn.get_launch_configuration(sourceServerID=server)["ec2LaunchTemplateID"]
+            return template if ec2.describe_launch_templates(LaunchTemplateIds=[template])["LaunchTemplates"] else None
+
+        return until(made)
+
+    def choose_types(self, scenario: str) -> None:
+        """Takes right-sizing from a scenario's servers: otherwise MGN chooses the type, and what the template says counts for nothing."""
+        for server in self.source_servers(scenario):
+            self.template(server["sourceServerID"])
+            self.sandbox.client("mgn").update_launch_configuration(
+                sourceServerID=server["sourceServerID"], targetInstanceTypeRightSizingMethod="NONE"
+            )
+
+    def resize(self, hostname: str, instance_type: str) -> None:
+        """Makes a version that names this type the default of a server's launch template."""
+        [server] = self.source_servers(hostname)
+        template, ec2 = self.template(server["sourceServerID"]), self.sandbox.client("ec2")
+        made = ec2.create_launch_template_version(
+            LaunchTemplateId=template, SourceVersion="1", LaunchTemplateData={"InstanceType": instance_type}
+        )
+        ec2.modify_launch_template(LaunchTemplateId=template, DefaultVersion=str(made["LaunchTemplateVersion"]["VersionNumber"]))
+
     def every_page(self, operation: str) -> list[dict]:
         """A list of MGN's, asked for again where the simulator is told to throttle."""
         paginator = self.sandbox.client("mgn").get_paginator(operation)

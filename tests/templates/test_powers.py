@@ -94,6 +94,12 @@ def test_each_change_has_its_one_function():
     assert found == CHANGES
 
 
+def test_launch_settings_are_read_by_who_shows_them_and_changed_by_nobody():
+    assert {"mgn:GetLaunchConfiguration", "ec2:DescribeLaunchTemplates", "ec2:DescribeLaunchTemplateVersions"} <= actions("observe")
+    changing = ("mgn:UpdateLaunchConfiguration", "ec2:ModifyLaunchTemplate", "ec2:CreateLaunchTemplateVersion")
+    assert not {name for name in FUNCTIONS if actions(name) & set(changing)}
+
+
 def test_only_export_writes_what_it_archives():
     writers = {name for name in FUNCTIONS if actions(name) & {"s3:PutObject", "events:PutEvents"}}
     assert writers == {"export"}

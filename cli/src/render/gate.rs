@@ -9,7 +9,10 @@ use super::progress::Progress;
 use super::wave::{short, window};
 use crate::terminal::Look;
 
-/// A gate in a line or two.
+/// How many changes and how many warnings are told.
+const MOST_TOLD: usize = 10;
+
+/// A gate in a line or two, and what to know before it is decided.
 pub(super) fn lines(view: &WaveView, gate: &GateView, now: Timestamp, look: &Look) -> Vec<String> {
     let by = gate.approved_by.join(" and ");
     if gate.state != "open" {
@@ -37,7 +40,7 @@ pub(super) fn lines(view: &WaveView, gate: &GateView, now: Timestamp, look: &Loo
     } else {
         format!(" ({by})")
     };
-    vec![
+    let mut lines = vec![
         format!(
             "  {:<9} {}: {} of {} have approved{by}{expires}",
             gate.gate.name(),
@@ -51,7 +54,15 @@ pub(super) fn lines(view: &WaveView, gate: &GateView, now: Timestamp, look: &Loo
             gate.gate,
             short(&gate.evidence)
         ),
-    ]
+    ];
+    if let Some(shown) = &gate.shown {
+        lines.extend(
+            told(shown, look)
+                .into_iter()
+                .map(|line| format!("          {line}")),
+        );
+    }
+    lines
 }
 
 /// What a person sees before deciding.
@@ -143,13 +154,28 @@ fn shown_lines(shown: &ShownView, look: &Look) -> Vec<String> {
             )
         ));
     }
-    for change in &shown.changed {
-        lines.push(format!("  changed   {change}"));
-    }
-    for warning in &shown.warnings {
-        lines.push(format!("  warning   {}", look.paint.bad(warning)));
-    }
+    lines.extend(told(shown, look));
     lines
+}
+
+/// What changed since it was asked before, and what to know before all else.
+fn told(shown: &ShownView, look: &Look) -> Vec<String> {
+    let changed = first(&shown.changed, "changes");
+    let warnings = first(&shown.warnings, "warnings");
+    let changed = changed.iter().map(|text| format!("  changed   {text}"));
+    let warnings = warnings
+        .iter()
+        .map(|text| format!("  warning   {}", look.paint.bad(text)));
+    changed.chain(warnings).collect()
+}
+
+/// The first of them; the rest is counted.
+fn first(texts: &[String], of: &str) -> Vec<String> {
+    let mut shown: Vec<String> = texts.iter().take(MOST_TOLD).cloned().collect();
+    if texts.len() > MOST_TOLD {
+        shown.push(format!("and {} more {of}", texts.len() - MOST_TOLD));
+    }
+    shown
 }
 
 /// A part of a wave, in words.

@@ -20,6 +20,10 @@ const MOST_APPLICATIONS: usize = 50;
 /// The longest reason that a mail repeats, in characters.
 const LONGEST_REASON: usize = 200;
 
+/// The most changes, and the most warnings, that a mail tells, and the longest of them.
+const MOST_SENTENCES: usize = 10;
+const LONGEST_SENTENCE: usize = 400;
+
 /// The longest name of a server that a mail repeats, in characters.
 const LONGEST_NAME: usize = 80;
 
@@ -56,6 +60,10 @@ struct Text<'a> {
     asked_before: Option<String>,
     window: Option<WindowText>,
     downtime: Option<String>,
+    changed: Vec<String>,
+    more_changed: usize,
+    warnings: Vec<String>,
+    more_warnings: usize,
     servers: String,
     applications: Vec<ApplicationText>,
     more_applications: usize,
@@ -171,6 +179,10 @@ impl<'a> Question<'a> {
                 .filter(|_| !finalize)
                 .map(WindowText::of),
             downtime: evidence.projected_downtime.map(words::duration),
+            changed: sentences(evidence.changed.iter()),
+            more_changed: evidence.changed.len().saturating_sub(MOST_SENTENCES),
+            warnings: sentences(evidence.warnings.iter().map(|warning| &warning.text)),
+            more_warnings: evidence.warnings.len().saturating_sub(MOST_SENTENCES),
             servers: words::count(evidence.servers.len(), "server"),
             applications,
             more_applications,
@@ -203,6 +215,12 @@ impl WindowText {
             closes: words::time(window.closes, zone),
         }
     }
+}
+
+/// The first sentences, each on its line.
+fn sentences<'a>(texts: impl Iterator<Item = &'a String>) -> Vec<String> {
+    let first = texts.take(MOST_SENTENCES);
+    first.map(|text| one_line(text, LONGEST_SENTENCE)).collect()
 }
 
 /// The servers by application, in the order of the evidence, and how many applications are left.

@@ -7,7 +7,9 @@ use hmac::{Hmac, KeyInit, Mac};
 use jiff::{SignedDuration, Timestamp};
 use sha2::Sha256;
 use tidegate_domain::effect::{Effect, EffectStatus, Outcome, RefusalKind, Task};
-use tidegate_domain::gate::{Asking, Evidence, Gate, LeftOut, ServerEvidence};
+use tidegate_domain::gate::{
+    Asking, Evidence, Gate, LeftOut, ServerEvidence, Warning, WarningKind,
+};
 use tidegate_domain::id::{ApplicationName, EffectId, InstanceId, JobId, ServerId, WaveId};
 use tidegate_domain::link::Sealed;
 use tidegate_domain::plan::{Approver, Channel, Window};
@@ -120,7 +122,22 @@ fn server(number: usize, application: &str) -> ServerEvidence {
 fn evidence(gate: Gate) -> Evidence {
     let mut servers = vec![server(1, "orders-db")];
     servers.extend((2..25).map(|number| server(number, "orders-web")));
+    let difference = "instance type was m5.large, is m5.xlarge";
+    let warning = Warning {
+        kind: WarningKind::Changed,
+        text: format!("Would be launched otherwise than tested: {difference}: orders-web02."),
+        servers: 1,
+    };
+    let changed = format!("orders-web02\nwould be launched otherwise: {difference}");
     Evidence {
+        changed: (gate == Gate::Cutover)
+            .then_some(changed)
+            .into_iter()
+            .collect(),
+        warnings: (gate == Gate::Cutover)
+            .then_some(warning)
+            .into_iter()
+            .collect(),
         window: (gate == Gate::Cutover).then(|| Window {
             opens: time("2026-12-05T21:00:00Z"),
             closes: time("2026-12-06T01:00:00Z"),

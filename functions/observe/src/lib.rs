@@ -6,6 +6,7 @@
 
 mod merge;
 mod read;
+mod settings;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -19,6 +20,7 @@ use tidegate_ports::error::{Context, HandlerError};
 use tidegate_ports::instances::{Instances, Snapshots};
 use tidegate_ports::mgn::{Jobs, SourceServers};
 use tidegate_ports::observations::Observations;
+use tidegate_ports::settings::{Configurations, LaunchTemplates};
 
 /// What the state machine hands over.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,12 +48,12 @@ pub struct Ports<'a, D, O, M, S, I, C> {
     pub drivers: &'a D,
     /// What is known, and where it is written.
     pub observations: &'a O,
-    /// MGN's servers and jobs.
+    /// MGN's servers, jobs and launch configurations.
     pub mgn: &'a M,
     /// SSM's commands and nodes.
     pub commands: &'a S,
-    /// EC2's instances and snapshots.
-    pub instances: &'a I,
+    /// EC2's instances, snapshots and launch templates.
+    pub ec2: &'a I,
     /// The time.
     pub clock: &'a C,
 }
@@ -68,9 +70,9 @@ pub async fn handle<D, O, M, S, I, C>(
 where
     D: Drivers,
     O: Observations,
-    M: SourceServers + Jobs,
+    M: SourceServers + Jobs + Configurations,
     S: Commands,
-    I: Instances + Snapshots,
+    I: Instances + Snapshots + LaunchTemplates,
     C: Clock,
 {
     let Request {
@@ -108,10 +110,10 @@ where
     let mut read = read::Round::default();
     read.servers(ports.mgn, wave, &interest, at).await;
     read.jobs(ports.mgn, &interest, &known.seen, at).await;
-    read.instances(ports.instances, ports.commands, &interest)
-        .await;
-    read.snapshots(ports.instances, &interest).await;
+    read.instances(ports.ec2, ports.commands, &interest).await;
+    read.snapshots(ports.ec2, &interest).await;
     read.commands(ports.commands, &interest).await;
+    read.settings = settings::read(ports.mgn, ports.ec2, &interest, &known.seen).await;
 
     if let Some(jobs) = &read.account_jobs {
         ports
@@ -125,7 +127,7 @@ where
         mgn: read.mgn.clone(),
         others: read.others.clone(),
     };
-    let seen = merge::merge(&known, &interest, read);
+    let seen = merge::merge(&known, &interest, read, at);
     ports
         .observations
         .save(&id, &round, &seen)

@@ -8,7 +8,7 @@ use tidegate_aws::environment::Environment;
 use tidegate_aws::lambda;
 use tidegate_aws::mgn::SdkMgn;
 use tidegate_aws::ssm::SdkSsm;
-use tidegate_ec2::SdkInstances;
+use tidegate_ec2::SdkEc2;
 use tidegate_ports::clock::SystemClock;
 
 #[tokio::main(flavor = "current_thread")]
@@ -29,7 +29,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         observations: &store,
         mgn: &SdkMgn::new(&config),
         commands: &SdkSsm::new(&config),
-        instances: &SdkInstances::new(&config),
+        ec2: &SdkEc2::new(&config),
         clock: &SystemClock,
     };
     lambda::run(async |request, _until| observe::handle(request, &ports, lease).await).await

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use tidegate_domain::decide::Interest;
 use tidegate_domain::id::{CommandId, InstanceId, JobId, NodeId, ServerId, SnapshotId};
 use tidegate_domain::observation::{
@@ -14,12 +15,14 @@ use tidegate_domain::server::{Server, Stage};
 use tidegate_ports::observations::Known;
 
 use crate::read::{Round, log_was_read, needs_log, part_of};
+use crate::settings;
 
 /// The latest observation of every server.
 pub(crate) fn merge(
     known: &Known,
     interest: &Interest,
     mut round: Round,
+    at: Timestamp,
 ) -> BTreeMap<ServerId, ServerSeen> {
     let mut seen = servers(known, interest, round.servers.take());
     let jobs_of = by_server(&interest.jobs);
@@ -51,6 +54,11 @@ pub(crate) fn merge(
             .iter()
             .map(|id| ((*id).clone(), command(server, own, id, interest, &round)))
             .collect();
+        if let Some(read) = round.settings.remove(&server.id) {
+            let test = servers.get(&server.id).and_then(|s| s.test.as_ref());
+            let tested = test.and_then(|test| test.settings.as_deref());
+            server.settings = settings::merge(&server.settings, read, tested, at);
+        }
     }
     seen
 }
@@ -79,6 +87,7 @@ fn servers(
             server.node = before.node.clone();
             server.commands = before.commands.clone();
             server.snapshots = before.snapshots;
+            server.settings = before.settings.clone();
         }
         seen.insert(server.id.clone(), server);
     }

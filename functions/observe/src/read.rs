@@ -17,10 +17,12 @@ use tidegate_ports::error::ReadError;
 use tidegate_ports::instances::{Instances, Snapshots};
 use tidegate_ports::mgn::{Job, JobLog, Jobs, SourceServers};
 
+use crate::settings;
+
 /// How far back the account's jobs are listed: a job in progress that is older is not expected.
 const JOBS_SINCE: SignedDuration = SignedDuration::from_hours(24);
 /// How many reads of one kind run at once, so that hundreds of commands fit one invocation.
-const AT_ONCE: usize = 8;
+pub(crate) const AT_ONCE: usize = 8;
 
 /// What one round read. None: it was not asked for, or the service did not answer.
 pub(crate) struct Round {
@@ -46,6 +48,8 @@ pub(crate) struct Round {
     pub(crate) source_nodes: Option<Vec<(NodeId, String)>>,
     /// The commands, node by node.
     pub(crate) commands: BTreeMap<CommandId, BTreeMap<NodeId, CommandStatus>>,
+    /// The launch settings, server by server.
+    pub(crate) settings: BTreeMap<ServerId, settings::Read>,
 }
 
 impl Default for Round {
@@ -62,6 +66,7 @@ impl Default for Round {
             snapshots: BTreeMap::new(),
             source_nodes: None,
             commands: BTreeMap::new(),
+            settings: BTreeMap::new(),
         }
     }
 }

@@ -31,11 +31,13 @@ mod schedule;
 mod sends;
 mod ssm;
 pub(crate) mod table;
+mod templates;
 
 pub use ec2::Snapshot;
 pub use executions::{Execution, Status};
 pub use functions::Function;
 pub use invocation::Invocation;
+pub use templates::Templates;
 
 /// The account that the world plays.
 pub const ACCOUNT: &str = "111122223333";
@@ -60,6 +62,8 @@ pub struct Cloud {
     pub region: RefCell<Region>,
     /// Snapshots in EC2.
     pub snapshots: RefCell<BTreeMap<SnapshotId, Snapshot>>,
+    /// EC2's launch templates.
+    pub templates: RefCell<Templates>,
     /// What goes wrong.
     pub faults: RefCell<Faults>,
     /// Chance.
@@ -97,6 +101,7 @@ impl Cloud {
             table: MemoryStore::new(),
             region: RefCell::new(region),
             snapshots: RefCell::default(),
+            templates: RefCell::default(),
             faults: RefCell::new(faults),
             random: RefCell::new(Random::new(seed, 1)),
             journal,

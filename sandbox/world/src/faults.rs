@@ -59,6 +59,8 @@ pub struct Faults {
     pub foreign_jobs: f64,
     /// Somebody else launches, reverts or breaks the waves' own servers; asked every few minutes.
     pub meddling: f64,
+    /// Somebody changes how a server is launched; asked every few minutes.
+    pub settings_changed: f64,
 }
 
 impl Faults {
@@ -106,6 +108,7 @@ impl Faults {
             stalls: odds(0.3, 0.5),
             foreign_jobs: odds(0.3, 1.0),
             meddling: odds(0.15, 0.5),
+            settings_changed: odds(0.5, 1.0),
         }
     }
 }

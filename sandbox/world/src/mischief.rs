@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use jiff::SignedDuration;
 use serde_json::json;
+use tidegate_domain::id::ServerId;
 
 use crate::cloud::Cloud;
 
@@ -12,6 +13,7 @@ use crate::cloud::Cloud;
 pub fn spread(cloud: &Rc<Cloud>, others: Vec<String>) {
     foreign_jobs(cloud, others);
     meddling(cloud);
+    settings(cloud);
     second_drivers(cloud);
     time_jumps(cloud);
 }
@@ -100,6 +102,42 @@ fn meddling(cloud: &Rc<Cloud>) {
         let shown = reply.map_or_else(|error| error.to_string(), |_| "accepted".to_owned());
         cloud.note(|| format!("somebody else: {operation} {input}: {shown}"));
         cloud.ring();
+    });
+}
+
+/// Somebody changes how servers are launched: the template, with or without meaning, or MGN's
+/// launch configuration.
+fn settings(cloud: &Rc<Cloud>) {
+    every(cloud, (120, 1_800), |cloud| {
+        let odds = cloud.faults.borrow().settings_changed;
+        let mut random = cloud.random.borrow_mut();
+        if !random.chance(odds) {
+            return;
+        }
+        let mut region = cloud.region.borrow_mut();
+        let ids: Vec<String> = region.mgn.servers().keys().cloned().collect();
+        let Some(id) = random.pick(&ids).cloned() else {
+            return;
+        };
+        let what = random.between(1, 10);
+        let subnet = format!("subnet-{}", random.between(1, 3));
+        drop(random);
+        cloud.note(|| format!("somebody changes how {id} is launched: {what}, {subnet}"));
+        let now = cloud.now();
+        let setting = match what {
+            1..=5 => Some(("subnet", subnet.as_str())),
+            6 => Some(("instance type", "m5.large")),
+            7 => None,
+            _ => {
+                let mode = if what == 8 { "UEFI" } else { "LEGACY_BIOS" };
+                let input = json!({"sourceServerID": id, "bootMode": mode});
+                _ = region.call_mgn("UpdateLaunchConfiguration", &input, now);
+                return;
+            }
+        };
+        if let Ok(server) = ServerId::parse(id) {
+            cloud.templates.borrow_mut().add(&server, setting, now);
+        }
     });
 }
 

@@ -61,6 +61,7 @@ impl Test {
                 at: at(0),
                 by: Vec::new(),
                 jobs: [(id.clone(), job_id(job))].into(),
+                settings: Default::default(),
                 put_off: Default::default(),
                 question: None,
             };
@@ -145,6 +146,7 @@ fn passed(job: usize) -> Passed {
         .try_into()
         .expect("an instance");
     Passed {
+        settings: None,
         launch: Launch {
             job: job_id(job),
             instance,
@@ -311,6 +313,7 @@ fn a_gate_that_nobody_approved_is_found() {
             at: at(0),
             by,
             jobs: Default::default(),
+            settings: Default::default(),
             put_off: Default::default(),
             question: None,
         };

@@ -21,8 +21,10 @@ mod evidence;
 mod gates;
 mod phases;
 mod selection;
+mod settings;
 mod window;
 
+mod cutovers;
 mod launches;
 mod wants;
 
@@ -145,6 +147,10 @@ pub struct Interest {
     pub snapshots: BTreeMap<ServerId, Vec<crate::id::SnapshotId>>,
     /// Commands to be read, for which server and on which node.
     pub commands: BTreeMap<crate::id::CommandId, Vec<ServerId>>,
+    /// Servers whose launch configuration is to be read, one call each.
+    pub configurations: Vec<ServerId>,
+    /// Servers of whose launch template the default version is to be looked up.
+    pub templates: Vec<ServerId>,
     /// Whether the nodes of the sources are to be found.
     pub source_nodes: bool,
     /// Whether the account's jobs in progress are to be listed.

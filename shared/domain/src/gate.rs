@@ -73,6 +73,10 @@ pub enum GateState {
         by: Vec<String>,
         /// The job of each server that was approved: another launch needs another approval.
         jobs: BTreeMap<ServerId, JobId>,
+        /// The digest of the launch settings that each of them was shown with, where they could
+        /// be read: what differs from them needs another approval.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        settings: BTreeMap<ServerId, String>,
         /// Servers that the gate was asked about and that were not approved: they stay as they
         /// are, replicating, until a person has the gate asked again.
         #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]

@@ -72,6 +72,8 @@ ids! {
     JobId: |v| mgn_like(v, "mgnjob-"), "a job ID: mgnjob- and 17 letters or digits";
     /// An EC2 instance, `i-` and hexadecimal digits.
     InstanceId: |v| v.strip_prefix("i-").is_some_and(|r| printable(r, 32)), "an instance ID: i- and hexadecimal digits";
+    /// An EC2 launch template, `lt-` and hexadecimal digits.
+    TemplateId: |v| v.strip_prefix("lt-").is_some_and(|r| printable(r, 32)), "a launch template ID: lt- and hexadecimal digits";
     /// An SSM managed node: an instance or `mi-` and hexadecimal digits.
     NodeId: |v| (v.starts_with("i-") || v.starts_with("mi-")) && printable(v, 40), "a managed node ID: i- or mi- and hexadecimal digits";
     /// An EBS snapshot, `snap-` and hexadecimal digits.

@@ -8,6 +8,7 @@ pub mod id;
 
 pub mod plan;
 
+pub mod launch_settings;
 pub mod observation;
 pub mod server;
 pub mod wave;

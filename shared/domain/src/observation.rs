@@ -8,6 +8,11 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::id::{CommandId, EffectId, InstanceId, JobId, NodeId, ServerId};
+use crate::launch_settings::LaunchSettings;
+
+/// So long must the reads of a server's launch settings have failed before they count as not
+/// readable: a throttle passes.
+const UNREADABLE: SignedDuration = SignedDuration::from_mins(5);
 
 /// The outcome of the latest round of reads for a wave.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -68,6 +73,9 @@ pub struct ServerSeen {
     /// How far the snapshots are that its stage waits for.
     #[serde(default)]
     pub snapshots: SnapshotsSeen,
+    /// How it would be launched, read on its own.
+    #[serde(default)]
+    pub settings: SettingsSeen,
 }
 
 /// How far the snapshots of a server are, all of them together.
@@ -81,6 +89,34 @@ pub enum SnapshotsSeen {
     Complete,
     /// At least one failed or is no more.
     Failed,
+}
+
+/// How a server would be launched, as far as MGN and EC2 told.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SettingsSeen {
+    /// When its launch configuration was read.
+    pub configuration_at: Option<Timestamp>,
+    /// When the default version of its launch template was looked up.
+    pub template_at: Option<Timestamp>,
+    /// What was read last.
+    pub known: Option<LaunchSettings>,
+    /// What the test that passed was launched with, where that is something else.
+    pub tested: Option<LaunchSettings>,
+    /// The reads that have failed since.
+    pub failing: Option<Failing>,
+}
+
+/// Reads that fail.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failing {
+    /// Since when.
+    pub since: Timestamp,
+    /// When the latest of them failed.
+    pub at: Timestamp,
+    /// What AWS says.
+    pub message: String,
+    /// Whether it is the launch configuration that cannot be read, and not the launch template.
+    pub configuration: bool,
 }
 
 /// MGN's life cycle states (botocore's model).
@@ -259,6 +295,41 @@ pub struct AccountJob {
     pub servers: u32,
     /// The effect that started it, where Tidegate did.
     pub effect: Option<EffectId>,
+}
+
+impl SettingsSeen {
+    /// What is known, unless it could not be read for so long that it counts for nothing.
+    #[must_use]
+    pub fn readable(&self) -> Option<&LaunchSettings> {
+        self.known.as_ref().filter(|_| self.unreadable().is_none())
+    }
+
+    /// Why the settings cannot be read, if that is so for good.
+    #[must_use]
+    pub fn unreadable(&self) -> Option<&str> {
+        let failing = self.failing.as_ref()?;
+        let long = failing.at.duration_since(failing.since) >= UNREADABLE;
+        (long || self.known.is_none()).then_some(failing.message.as_str())
+    }
+
+    /// What is known, if all of it was read after these times.
+    #[must_use]
+    pub fn read_after(
+        &self,
+        configuration: Timestamp,
+        template: Timestamp,
+    ) -> Option<&LaunchSettings> {
+        let fresh =
+            self.configuration_at > Some(configuration) && self.template_at > Some(template);
+        self.known.as_ref().filter(|_| fresh)
+    }
+
+    /// The settings of that digest, if they are still known.
+    #[must_use]
+    pub fn digested(&self, digest: &str) -> Option<&LaunchSettings> {
+        let mut both = self.known.iter().chain(&self.tested);
+        both.find(|settings| settings.digest() == digest)
+    }
 }
 
 impl ServerSeen {

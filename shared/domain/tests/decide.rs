@@ -20,7 +20,9 @@ mod expiry;
 mod gates;
 #[path = "decide/launches.rs"]
 mod launches;
-#[path = "decide/rollback.rs"]
-mod rollback;
 #[path = "decide/questions.rs"]
 mod questions;
+#[path = "decide/rollback.rs"]
+mod rollback;
+#[path = "decide/settings.rs"]
+mod settings;

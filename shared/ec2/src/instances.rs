@@ -13,12 +13,12 @@ use tidegate_domain::observation::{InstanceSeen, StatusChecks};
 use tidegate_ports::error::ReadError;
 use tidegate_ports::instances::Instances;
 
-use crate::SdkInstances;
+use crate::SdkEc2;
 
 /// The most instances in a call (API reference, DescribeInstanceStatus).
 const MOST_IDS: usize = 100;
 
-impl Instances for SdkInstances {
+impl Instances for SdkEc2 {
     async fn instances(&self, ids: &[InstanceId]) -> Result<Vec<InstanceSeen>, ReadError> {
         let mut seen = Vec::with_capacity(ids.len());
         for ids in ids.chunks(MOST_IDS) {
@@ -28,7 +28,7 @@ impl Instances for SdkInstances {
     }
 }
 
-impl SdkInstances {
+impl SdkEc2 {
     /// Ask until EC2 knows all that are asked for: it names those that it does not know, not
     /// always all at once.
     async fn some_instances(&self, ids: &[InstanceId]) -> Result<Vec<InstanceSeen>, ReadError> {

@@ -9,11 +9,11 @@ use tidegate_domain::observation::SnapshotsSeen;
 use tidegate_ports::error::ReadError;
 use tidegate_ports::instances::Snapshots;
 
-use crate::SdkInstances;
+use crate::SdkEc2;
 /// The most values of a filter (EC2 API reference, "Filter").
 const MOST_VALUES: usize = 200;
 
-impl Snapshots for SdkInstances {
+impl Snapshots for SdkEc2 {
     async fn snapshots(
         &self,
         ids: &[SnapshotId],

@@ -30,5 +30,6 @@ pub mod executions;
 pub mod instances;
 pub mod mail;
 pub mod mgn;
+pub mod settings;
 pub mod signer;
 pub mod slack;

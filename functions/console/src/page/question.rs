@@ -93,6 +93,8 @@ struct Row<'a> {
     validated: String,
     facts: Vec<String>,
     took: Option<String>,
+    template: Option<(&'a str, u64)>,
+    differences: Vec<String>,
     ran: Vec<(&'a str, &'a str, bool)>,
 }
 
@@ -234,6 +236,10 @@ fn row<'a>(evidence: &'a Evidence, server: &'a ServerEvidence, zone: Option<&str
     if let Some(snapshot) = server.last_snapshot {
         facts.push(format!("snapshot of {}", words::time(snapshot, zone)));
     }
+    if !server.differences.is_empty() {
+        let settings = words::count(server.differences.len(), "launch setting");
+        facts.push(format!("{settings} changed since its test"));
+    }
     let took = server.took;
     let whole = took.launch + took.boot + took.checks;
     let seconds = |seconds: u32| words::duration(jiff::SignedDuration::from_secs(seconds.into()));
@@ -257,6 +263,15 @@ fn row<'a>(evidence: &'a Evidence, server: &'a ServerEvidence, zone: Option<&str
                 seconds(took.checks)
             )
         }),
+        template: server
+            .settings
+            .as_ref()
+            .map(|settings| (settings.template.as_str(), settings.version)),
+        differences: server
+            .differences
+            .iter()
+            .map(|difference| one_line(&difference.to_string(), LONGEST_TEXT))
+            .collect(),
         ran: evidence
             .checks_of(server)
             .map(|check| {

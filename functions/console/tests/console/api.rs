@@ -387,6 +387,7 @@ async fn decisions_that_do_not_count_are_refused() {
                 at: time("2026-12-01T13:00:00Z"),
                 by: Vec::new(),
                 jobs: Default::default(),
+                settings: Default::default(),
                 put_off: Default::default(),
                 question: None,
             };

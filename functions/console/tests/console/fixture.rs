@@ -26,7 +26,7 @@ use tidegate_ports::signer::Signer;
 use tidegate_ports::slack::{Answer, SlackClicks};
 use tidegate_ports::turns::Turns;
 use tidegate_slack::app::App;
-use tidegate_world::contract::fixtures::{Draft, servers, wave_id};
+use tidegate_world::contract::fixtures::{Draft, launch_settings, servers, wave_id};
 use tidegate_world::fakes::MemoryArchive;
 use tidegate_world::memory::MemoryStore;
 
@@ -159,7 +159,12 @@ pub(crate) fn evidence() -> Evidence {
         projected_downtime: Some(SignedDuration::from_secs(754)),
         servers: vec![
             server(1, "db01.corp.example.com"),
-            server(2, "<script>alert(1)</script>"),
+            ServerEvidence {
+                settings: Some(launch_settings(2, "m5.xlarge").mark()),
+                differences: launch_settings(2, "m5.xlarge")
+                    .differences(&launch_settings(2, "m5.large")),
+                ..server(2, "<script>alert(1)</script>")
+            },
         ],
         left_out: vec![LeftOut {
             server: ServerId::parse("s-00000000000000009").expect("a server"),

@@ -8,9 +8,10 @@ use tidegate_domain::gate::{
 };
 use tidegate_domain::hold::{Hold, HoldId, HoldReason};
 use tidegate_domain::id::CommandId;
+use tidegate_domain::launch_settings::Difference;
 use tidegate_domain::plan::{Approver, Window};
 use tidegate_domain::server::{End, Purpose, Stage};
-use tidegate_world::contract::fixtures::Draft;
+use tidegate_world::contract::fixtures::{Draft, launch_settings};
 
 use crate::fixture::{Console, decide, open, post, request, signed};
 
@@ -103,6 +104,12 @@ fn everything_says(text: &str, draft: &mut Draft) {
     for server in &mut evidence.servers {
         server.hostname = says();
         server.ran = vec![0];
+        server.settings = Some(launch_settings(0, &says()).mark());
+        server.differences = vec![Difference {
+            what: says(),
+            was: Some(says()),
+            is: None,
+        }];
         server.application = application.clone();
     }
     evidence.checks = vec![CheckShown {
@@ -168,6 +175,7 @@ async fn pages(text: &str) -> Vec<Response> {
                 at: wave.phase_since,
                 by: vec![text.to_owned()],
                 jobs: Default::default(),
+                settings: Default::default(),
                 put_off: Default::default(),
                 question: None,
             };

@@ -14,7 +14,7 @@ use tidegate_domain::wave::Phase;
 use tidegate_ports::driver::Drivers;
 use tidegate_ports::observations::Observations;
 use tidegate_ports::turns::Turns;
-use tidegate_world::contract::fixtures::{Draft, round, seen, servers, wave_id};
+use tidegate_world::contract::fixtures::{Draft, launch_settings, round, seen, servers, wave_id};
 
 use crate::fixture::{Console, MAIL, STRANGER, time};
 
@@ -85,6 +85,9 @@ impl Console {
                     checks: 2,
                     lag: Some(SignedDuration::from_secs(1)),
                     last_snapshot: Some(now),
+                    settings: Some(launch_settings(number, "m5.xlarge").mark()),
+                    differences: launch_settings(number, "m5.xlarge")
+                        .differences(&launch_settings(number, "m5.large")),
                     ..ServerEvidence::new(
                         server.id.clone(),
                         server.hostname.clone(),

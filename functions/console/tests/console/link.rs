@@ -234,6 +234,7 @@ async fn a_link_is_refused_when_the_gate_has_moved_on() {
             at: time("2026-12-01T13:00:00Z"),
             by: vec![MAIL.to_owned()],
             jobs: Default::default(),
+            settings: Default::default(),
             put_off: Default::default(),
             question: None,
         };

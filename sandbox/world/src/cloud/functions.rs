@@ -104,7 +104,7 @@ pub(super) async fn run(aws: &Invocation, payload: Value) -> Result<Value, TaskE
                 observations: aws,
                 mgn: aws,
                 commands: aws,
-                instances: aws,
+                ec2: aws,
                 clock: aws,
             };
             answer(observe::handle(read(payload)?, &ports, aws.lease()).await)

@@ -25,7 +25,7 @@ use crate::invariants::{self, Change};
 const MOST_IDS: usize = 200;
 
 impl Invocation {
-    async fn read_mgn(&self, operation: &str, input: Value) -> Result<Value, ReadError> {
+    pub(super) async fn read_mgn(&self, operation: &str, input: Value) -> Result<Value, ReadError> {
         match self.point(operation, Service::Other).await {
             Fate::Goes => {}
             Fate::Throttled => return Err(ReadError::Failed("throttled".to_owned())),
@@ -102,6 +102,13 @@ impl Invocation {
     ) -> Result<JobId, CallError> {
         let input = json!({"sourceServerIDs": servers, "tags": {EFFECT_TAG: effect}});
         let body = self.change_mgn(operation, input).await?;
+        let now = self.cloud.now();
+        for server in servers {
+            // MGN may add a version itself (its image, its disks), or may not.
+            if self.cloud.random.borrow_mut().chance(0.5) {
+                self.cloud.templates.borrow_mut().add(server, None, now);
+            }
+        }
         id(&body["job"]["jobID"]).ok_or_else(|| CallError::Unknown("no job ID".to_owned()))
     }
 }
@@ -237,6 +244,7 @@ fn server(shown: &Value, at: Timestamp) -> Option<ServerSeen> {
         node: None,
         commands: std::collections::BTreeMap::new(),
         snapshots: Default::default(),
+        settings: Default::default(),
     })
 }
 

@@ -6,12 +6,14 @@ use jiff::{SignedDuration, Timestamp};
 use tidegate_domain::audit::{AuditHead, AuditRecord, Entry};
 use tidegate_domain::effect::{Effect, EffectStatus, Task};
 use tidegate_domain::id::{
-    ApplicationName, CommandId, EffectId, InstanceId, JobId, MessageId, ServerId, WaveId,
+    ApplicationName, CommandId, EffectId, InstanceId, JobId, MessageId, ServerId, TemplateId,
+    WaveId,
 };
+use tidegate_domain::launch_settings::{LaunchSettings, Values};
 use tidegate_domain::message::{Body, Message};
 use tidegate_domain::observation::{
     Answer, CommandStatus, InstanceSeen, JobSeen, LaunchStatus, LifeCycle, Replication,
-    ReplicationState, ServerSeen, SnapshotsSeen, StatusChecks, WaveSeen,
+    ReplicationState, ServerSeen, SettingsSeen, SnapshotsSeen, StatusChecks, WaveSeen,
 };
 use tidegate_domain::plan::{
     Application, Approver, GatePlan, Gates, OnFailure, Plan, Policy, Select, Selector, Start,
@@ -240,7 +242,33 @@ pub fn seen(server: &ServerId, number: usize, when: Timestamp) -> ServerSeen {
             CommandStatus::Failed("exit status 1".to_owned()),
         )]),
         snapshots: SnapshotsSeen::Complete,
+        settings: SettingsSeen {
+            configuration_at: Some(when),
+            template_at: Some(when),
+            known: Some(launch_settings(number, "m5.xlarge")),
+            tested: Some(launch_settings(number, "m5.large")),
+            failing: None,
+        },
     }
+}
+
+/// How a server is launched, as an instance of that type.
+#[must_use]
+pub fn launch_settings(number: usize, instance_type: &str) -> LaunchSettings {
+    let template = TemplateId::parse(format!("lt-{number:017x}")).expect("it is a template");
+    let (mut configuration, mut content) = (Values::default(), Values::default());
+    configuration.set("launch disposition", "STARTED");
+    configuration.set("boot mode", "LEGACY_BIOS");
+    content.set("instance type", instance_type);
+    content.set("subnet", "subnet-0123456789abcdef0");
+    content.set(
+        "security groups",
+        "sg-0123456789abcdef0, sg-0123456789abcdef1",
+    );
+    content.set("instance profile", "orders-database");
+    content.set("volume /dev/xvda", "gp3 16 GiB");
+    content.set("volume /dev/xvdb", "gp3 500 GiB encrypted");
+    LaunchSettings::new(template, 3, configuration, content)
 }
 
 /// That many observations of a case's servers.

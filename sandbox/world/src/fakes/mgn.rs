@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use tidegate_domain::effect::LifeCycleTarget;
-use tidegate_domain::id::{EffectId, InstanceId, JobId, ServerId, SnapshotId};
+use tidegate_domain::id::{EffectId, InstanceId, JobId, ServerId, SnapshotId, TemplateId};
+use tidegate_domain::launch_settings::Values;
 use tidegate_domain::observation::{
-    InstanceSeen, LaunchStatus, LifeCycle, ServerSeen, SnapshotsSeen,
+    InstanceSeen, LaunchStatus, LifeCycle, ServerSeen, SettingsSeen, SnapshotsSeen,
 };
 use tidegate_ports::error::{CallError, ReadError};
 use tidegate_ports::instances::{Instances, Snapshots, Targets};
@@ -15,6 +16,7 @@ use tidegate_ports::mgn::{
     Finalizes, Job, JobLog, JobServer, Jobs, LaunchConfigurations, Launches, LifeCycles,
     SourceServers,
 };
+use tidegate_ports::settings::{Configuration, Configurations, LaunchTemplates};
 
 use super::Script;
 use crate::contract::fixtures::{job_id, seen};
@@ -34,6 +36,12 @@ pub struct FakeMgn {
     pub instances: RefCell<BTreeMap<InstanceId, InstanceSeen>>,
     /// The snapshots that EC2 knows, each with its state and the instance whose data it keeps.
     pub snapshots: RefCell<BTreeMap<SnapshotId, (InstanceId, SnapshotsSeen)>>,
+    /// The launch configurations; those that are not there do not exist.
+    pub configurations: RefCell<BTreeMap<ServerId, Configuration>>,
+    /// The default versions of EC2's launch templates: number and content.
+    pub templates: RefCell<BTreeMap<TemplateId, (u64, Values)>>,
+    /// How often each of these was read.
+    pub reads: RefCell<BTreeMap<&'static str, usize>>,
     /// Problems of launch configurations.
     pub problems: RefCell<BTreeMap<ServerId, Vec<String>>>,
     /// What reads fail with, if they do.
@@ -56,6 +64,7 @@ impl FakeMgn {
             (server.last_test, server.last_cutover) = (None, None);
             (server.job, server.instance, server.node) = (None, None, None);
             server.commands.clear();
+            server.settings = SettingsSeen::default();
             fake.servers.borrow_mut().insert(id.clone(), server);
         }
         fake
@@ -230,6 +239,46 @@ impl LaunchConfigurations for FakeMgn {
                 .cloned()
                 .unwrap_or_default(),
         )
+    }
+}
+
+impl FakeMgn {
+    fn count(&self, call: &'static str) {
+        *self.reads.borrow_mut().entry(call).or_default() += 1;
+    }
+}
+
+impl Configurations for FakeMgn {
+    async fn configuration(&self, server: &ServerId) -> Result<Configuration, ReadError> {
+        self.count("GetLaunchConfiguration");
+        match self.configurations.borrow().get(server) {
+            Some(configuration) => self.read(configuration.clone()),
+            None => Err(ReadError::NotFound(server.to_string())),
+        }
+    }
+}
+
+impl LaunchTemplates for FakeMgn {
+    async fn default_versions(
+        &self,
+        templates: &[TemplateId],
+    ) -> Result<BTreeMap<TemplateId, u64>, ReadError> {
+        self.count("DescribeLaunchTemplates");
+        let known = self.templates.borrow();
+        let found = templates.iter().filter_map(|id| known.get_key_value(id));
+        self.read(
+            found
+                .map(|(id, (number, _))| (id.clone(), *number))
+                .collect(),
+        )
+    }
+
+    async fn version(&self, template: &TemplateId, version: u64) -> Result<Values, ReadError> {
+        self.count("DescribeLaunchTemplateVersions");
+        match self.templates.borrow().get(template) {
+            Some((number, values)) if *number == version => self.read(values.clone()),
+            Some(_) | None => Err(ReadError::NotFound(template.to_string())),
+        }
     }
 }
 

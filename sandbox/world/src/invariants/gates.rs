@@ -108,7 +108,7 @@ fn approved(
             question: Some(open),
             ..
         }) => open,
-        Some(GateState::Approved { .. } | GateState::Lapsed { .. }) | None => {
+        Some(GateState::Approved { question: None, .. } | GateState::Lapsed { .. }) | None => {
             return Err("it was not open".to_owned());
         }
     };

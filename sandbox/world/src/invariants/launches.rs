@@ -17,6 +17,9 @@ use crate::cloud::Cloud;
 /// How long a read of zero lag is fresh: the life of the function that made it.
 const FRESH: SignedDuration = SignedDuration::from_secs(60);
 
+/// How long ago the launch template of what is launched may have been read.
+const READ_SETTINGS: SignedDuration = SignedDuration::from_mins(5);
+
 /// A check of one server of a wave.
 type Check = fn(&Cloud, &Wave, &Server) -> Result<(), String>;
 
@@ -114,6 +117,35 @@ fn cutover(cloud: &Cloud, wave: &Wave, server: &Server) -> Result<(), String> {
     Ok(())
 }
 
+/// Whether a cutover that is planned would be launched with the settings that were approved: as
+/// they were read a moment ago, and as they were then.
+fn as_approved(cloud: &Cloud, turn: &Turn<'_>, id: &ServerId) -> Result<(), String> {
+    let Some(GateState::Approved { settings, .. }) = turn.wave.gates.get(&Gate::Cutover) else {
+        return Err("the gate is not approved".to_owned());
+    };
+    let Some(shown) = settings.get(id) else {
+        // Nobody could be shown any: that was a warning.
+        return Ok(());
+    };
+    let seen = turn.loaded.seen.get(id).ok_or("MGN does not know it")?;
+    let (Some(known), Some(at)) = (&seen.settings.known, seen.settings.template_at) else {
+        return Err("its launch settings were never read".to_owned());
+    };
+    if turn.now.duration_since(at) > READ_SETTINGS {
+        return Err(format!("its launch template was read at {at}"));
+    }
+    if known.digest() != shown {
+        return Err(format!("it was approved as {shown}, not as {known:?}"));
+    }
+    let number = cloud.templates.borrow().default_at(&known.template, at);
+    if known.version < number {
+        return Err(format!(
+            "its template had {number} versions at {at}: {known:?}"
+        ));
+    }
+    Ok(())
+}
+
 /// Whether the gate is approved, for this launch of the server.
 fn approved(wave: &Wave, gate: Gate, server: &Server, job: &JobId) -> Result<(), String> {
     match wave.gates.get(&gate) {
@@ -192,6 +224,15 @@ pub(super) fn saved(cloud: &Cloud, turn: &Turn<'_>) {
         | Phase::RolledBack
         | Phase::Aborting
         | Phase::Aborted => drop(cloud.checks.borrow_mut().soaking.remove(&id)),
+    }
+    for effect in turn.effects {
+        if let Task::StartCutover { servers, .. } = &effect.task {
+            for server in servers {
+                if let Err(text) = as_approved(cloud, turn, server) {
+                    violated(cloud, 7, format!("{} of {server}: {text}", effect.id));
+                }
+            }
+        }
     }
     let held = |wave: &Wave| wave.hold.is_some();
     if !held(wave) || !turn.loaded.wave.as_ref().is_some_and(held) {

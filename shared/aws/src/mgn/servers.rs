@@ -88,6 +88,7 @@ fn seen(server: SourceServer, at: Timestamp) -> Option<ServerSeen> {
         node: None,
         commands: Default::default(),
         snapshots: Default::default(),
+        settings: Default::default(),
         tags: server.tags.unwrap_or_default().into_iter().collect(),
         id,
     })

@@ -9,6 +9,7 @@ use tidegate_ports::error::{CallError, ReadError};
 use tidegate_ports::mgn::{
     Finalizes, Jobs, LaunchConfigurations, Launches, LifeCycles, SourceServers,
 };
+use tidegate_ports::settings::{Configuration, Configurations};
 
 use crate::support::{Simulator, effect};
 
@@ -302,4 +303,26 @@ async fn launch_configurations_are_looked_through() {
         problems,
         ["s-00000000000000000 has no launch configuration in MGN"]
     );
+}
+
+#[tokio::test]
+async fn launch_configurations_say_how_a_server_is_launched() {
+    let simulator = Simulator::start(&fast(&[])).await;
+    let server = simulator.ids().await.remove(0);
+    let read = simulator.mgn.configuration(&server).await;
+    let Configuration { template, values } = read.expect("a configuration");
+    assert!(template.as_str().starts_with("lt-"));
+    for (what, value) in [
+        ("launch disposition", Some("STARTED")),
+        ("right-sizing", Some("BASIC")),
+        ("boot mode", Some("LEGACY_BIOS")),
+        ("copied tags", Some("yes")),
+        ("copied private address", None),
+        ("own license", None),
+        ("post-launch actions", None),
+    ] {
+        assert_eq!(values.get(what), value, "{what}");
+    }
+    let nobody = simulator.mgn.configuration(&nobody()).await;
+    assert!(matches!(nobody, Err(ReadError::NotFound(_))), "{nobody:?}");
 }

@@ -2,6 +2,7 @@
 //! documents that stop and start the source. Nothing is sent here.
 
 use super::cleanup::{give_up, go_on, launch_failed};
+use super::settings;
 use super::turn::{Turn, later};
 use crate::audit::About;
 use crate::observation::{CommandStatus, StatusChecks};
@@ -74,6 +75,7 @@ fn validate_next(
     let trial = std::mem::take(&mut server.trial);
     let waived = trial.results.iter().filter(|result| result.waived).count();
     let passed = Passed {
+        settings: settings::tested(turn, server, purpose, &launch),
         launch,
         at: turn.now,
         checks: checks.saturating_sub(u32::try_from(waived).unwrap_or(u32::MAX)),

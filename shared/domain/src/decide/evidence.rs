@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 
 use super::turn::{Turn, servers};
-use super::window;
+use super::{settings, window};
 use crate::gate::{
     CheckShown, Evidence, Gate, LeftOut, ServerEvidence, Summary, Took, Waited, Waived, Warning,
     WarningKind,
@@ -52,10 +52,13 @@ pub(super) fn evidence(turn: &Turn, gate: Gate, round: u32, changed: Vec<String>
         .iter()
         .filter_map(|s| subject(s, gate).map(|passed| (s, passed)))
         .collect();
-    let shown: Vec<ServerEvidence> = subjects
+    let mut shown: Vec<ServerEvidence> = subjects
         .iter()
         .map(|(server, passed)| server_evidence(turn, server, passed, &mut checks))
         .collect();
+    if gate == Gate::Cutover {
+        settings::show(turn, &mut shown);
+    }
     let waived = subjects.iter().flat_map(|(s, p)| waived(s, p)).collect();
     let left_out: Vec<LeftOut> = turn.servers.iter().filter_map(left_out).collect();
     let projected_downtime = match gate {
@@ -113,6 +116,7 @@ pub(super) fn changes(turn: &Turn, frozen: &Evidence, put_off: &BTreeSet<ServerI
                     worse(then, frozen.max_lag, seen, turn.wave.plan.policy.max_lag)
                         .map(|what| format!("{name} {what}")),
                 );
+                changes.extend(settings::since_shown(turn, server, then));
             }
             (Some(_), Some(_)) => {}
         }
@@ -120,6 +124,11 @@ pub(super) fn changes(turn: &Turn, frozen: &Evidence, put_off: &BTreeSet<ServerI
     if frozen.window != turn.wave.plan.window {
         changes.push("the window is another one".to_owned());
     }
+    bounded(changes)
+}
+
+/// The first changes; the rest is counted.
+pub(super) fn bounded(mut changes: Vec<String>) -> Vec<String> {
     if changes.len() > MOST_CHANGES {
         let more = changes.len() - MOST_CHANGES;
         changes.truncate(MOST_CHANGES);
@@ -355,6 +364,9 @@ fn warnings(turn: &Turn, evidence: &Evidence, subjects: &[(&Server, &Passed)]) -
                 words::duration(evidence.max_lag)
             ),
         );
+        for (kind, text, names) in settings::warnings(turn, evidence, subjects) {
+            warn(kind, names, &text);
+        }
     }
     let stale = |s: &ServerEvidence| {
         s.seen_at

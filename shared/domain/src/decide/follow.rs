@@ -6,6 +6,7 @@
 use super::cleanup::{give_up, go_on, launch_failed};
 use super::documents::{checking, quiescing, restarting, validating};
 use super::rollback;
+use super::settings;
 use super::turn::{Turn, later};
 use crate::audit::About;
 use crate::effect::LifeCycleTarget;
@@ -302,6 +303,7 @@ fn tested(turn: &mut Turn, server: &mut Server, instance: TestInstance) {
         };
         return;
     }
+    settings::look(turn, server);
     if let TestInstance::Kept { until } = instance
         && until > turn.now
     {

@@ -67,22 +67,23 @@ pub(super) fn act_on(turn: &mut Turn, gate: Gate) {
     }
 }
 
-/// A gate that people were asked at, or that they approved, is asked again because of this.
-pub(super) fn lapse_if_asked(turn: &mut Turn, gate: Gate, change: String) {
+/// A gate that people were asked at, or that they approved, is asked again because of these.
+pub(super) fn lapse_if_asked(turn: &mut Turn, gate: Gate, changes: Vec<String>) {
+    let changes = evidence::bounded(changes);
     match turn.wave.gates.get(&gate) {
         None => {}
         Some(GateState::Open(_)) => {
             let plan = turn.wave.gate_plan(gate).clone();
-            lapse(turn, gate, &plan, vec![change]);
+            lapse(turn, gate, &plan, changes);
         }
         Some(GateState::Approved { by, .. }) if !by.is_empty() => {
             let plan = turn.wave.gate_plan(gate).clone();
-            lapse(turn, gate, &plan, vec![change]);
+            lapse(turn, gate, &plan, changes);
         }
         Some(GateState::Approved { .. }) => drop(turn.wave.gates.remove(&gate)),
         Some(GateState::Lapsed { .. }) => {
-            if let Some(GateState::Lapsed { changes, .. }) = turn.wave.gates.get_mut(&gate) {
-                changes.push(change);
+            if let Some(GateState::Lapsed { changes: told, .. }) = turn.wave.gates.get_mut(&gate) {
+                told.extend(changes);
             }
         }
     }
@@ -345,6 +346,11 @@ fn approve(turn: &mut Turn, gate: Gate, open: OpenGate, approved: &BTreeSet<Serv
         .filter(|s| approved.contains(&s.server))
         .map(|s| (s.server.clone(), s.job.clone()))
         .collect();
+    let settings = asked
+        .iter()
+        .filter(|s| approved.contains(&s.server))
+        .filter_map(|s| Some((s.server.clone(), s.settings.as_ref()?.digest.clone())))
+        .collect();
     let evidence = open.evidence.hash();
     let text = if put_off.is_empty() {
         format!("The {gate} gate is approved.")
@@ -369,6 +375,7 @@ fn approve(turn: &mut Turn, gate: Gate, open: OpenGate, approved: &BTreeSet<Serv
             at: turn.now,
             by,
             jobs,
+            settings,
             put_off,
             question,
         },
@@ -441,7 +448,7 @@ pub(super) fn back_to_testing(turn: &mut Turn) {
         .collect();
     if !again.is_empty() && matches!(turn.wave.phase, Phase::AwaitingCutover | Phase::CuttingOver) {
         let change = format!("to be tested again: {}", list(&again));
-        lapse_if_asked(turn, Gate::Cutover, change);
+        lapse_if_asked(turn, Gate::Cutover, vec![change]);
         turn.enter(Phase::Testing);
     }
 }

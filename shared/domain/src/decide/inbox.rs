@@ -93,14 +93,14 @@ fn amend(turn: &mut Turn, by: &Approver, plan: Plan) -> Answer {
             if turn.servers.iter().any(in_motion) {
                 return Err("cutovers are under way; change the plan when they rest".to_owned());
             }
-            gates::lapse_if_asked(turn, Gate::Cutover, format!("{by} changed the plan"));
+            gates::lapse_if_asked(turn, Gate::Cutover, vec![format!("{by} changed the plan")]);
             turn.enter(Phase::AwaitingCutover);
         }
         Phase::AwaitingCutover => {
-            gates::lapse_if_asked(turn, Gate::Cutover, format!("{by} changed the plan"));
+            gates::lapse_if_asked(turn, Gate::Cutover, vec![format!("{by} changed the plan")]);
         }
         Phase::Soaking { .. } | Phase::AwaitingFinalize => {
-            gates::lapse_if_asked(turn, Gate::Finalize, format!("{by} changed the plan"));
+            gates::lapse_if_asked(turn, Gate::Finalize, vec![format!("{by} changed the plan")]);
         }
         Phase::Waiting
         | Phase::Preflight { .. }

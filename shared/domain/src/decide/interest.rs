@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::Interest;
+use super::{Interest, settings};
 use crate::id::ServerId;
 use crate::observation::ServerSeen;
 use crate::plan::Start;
@@ -96,6 +96,7 @@ pub fn interest(
         interest.source_nodes |=
             wants_node && quiesces(server) && known.is_none_or(|k| k.node.is_none());
     }
+    (interest.configurations, interest.templates) = settings::reads(wave, servers, seen, now);
     interest.account_jobs = servers.iter().any(|s| {
         matches!(
             s.stage,

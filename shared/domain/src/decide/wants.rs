@@ -5,8 +5,9 @@
 
 use std::collections::BTreeMap;
 
+use super::settings::{self, Standing};
 use super::turn::{Turn, later};
-use super::{follow, gates, launches, rollback, window};
+use super::{cutovers, follow, gates, launches, rollback, window};
 use crate::effect::{IRREVERSIBLE_WITHIN, LifeCycleTarget, Task};
 use crate::gate::{Gate, GateState};
 use crate::id::{JobId, NodeId, ServerId};
@@ -28,81 +29,15 @@ const STALL_PAUSE: jiff::SignedDuration = jiff::SignedDuration::from_mins(15);
 
 /// Plan what is due. Not called while the wave is held.
 pub(super) fn plan(turn: &mut Turn) {
-    begin_cutovers(turn);
+    cutovers::begin(turn);
     expire_test_instances(turn);
     life_cycles(turn);
     documents(turn);
     rollback::plan(turn);
+    cutovers::lapse_changed(turn);
     launches::plan(turn);
     finalizes(turn);
     retry_stalled(turn);
-}
-
-/// Every server of an application whose turn has come begins its cutover, all of them together:
-/// as soon as the first is quiesced, the application is down.
-fn begin_cutovers(turn: &mut Turn) {
-    if !matches!(turn.wave.phase, Phase::CuttingOver) {
-        return;
-    }
-    for application in turn.wave.plan.applications.clone() {
-        if !window::may_begin(turn, &application) {
-            continue;
-        }
-        let members: Vec<usize> = turn
-            .servers
-            .iter()
-            .enumerate()
-            .filter(|(_, s)| s.application == application.name)
-            .filter(|(_, s)| matches!(s.stage, Stage::Tested { .. }))
-            .filter(|(_, s)| !gates::is_put_off(turn, Gate::Cutover, &s.id))
-            .map(|(index, _)| index)
-            .collect();
-        let ready = |index: &usize| turn.servers.get(*index).is_some_and(|s| ready(turn, s));
-        if !members.iter().all(ready) {
-            turn.look_again_soon();
-            continue;
-        }
-        for index in members {
-            turn.with_server(index, |turn, server| {
-                server.stage = if application.quiesce.is_some() {
-                    Stage::Quiescing {
-                        run: Run::due(turn.now),
-                    }
-                } else {
-                    Stage::Settling { since: turn.now }
-                };
-            });
-        }
-    }
-}
-
-/// Whether a tested server can begin its cutover: approved as it was tested, its replication in
-/// step since the cutovers began, and its test instance not just being terminated.
-fn ready(turn: &Turn, server: &Server) -> bool {
-    let terminating = match &server.stage {
-        Stage::Tested {
-            instance: TestInstance::Terminating(step),
-        } => !matches!(step, JobStep::Due { .. }),
-        _ => false,
-    };
-    let max_lag = turn.wave.plan.policy.max_lag;
-    let in_step = turn
-        .fresh(server)
-        .is_some_and(|seen| seen.at > turn.wave.phase_since && seen.in_step(max_lag));
-    !terminating && in_step && approved(turn, server)
-}
-
-/// Whether the cutover gate approved this server as it was tested.
-fn approved(turn: &Turn, server: &Server) -> bool {
-    match (turn.wave.gates.get(&Gate::Cutover), &server.test) {
-        (Some(GateState::Approved { jobs, .. }), Some(test)) => {
-            jobs.get(&server.id) == Some(&test.launch.job)
-        }
-        (
-            Some(GateState::Approved { .. } | GateState::Open(_) | GateState::Lapsed { .. }) | None,
-            _,
-        ) => false,
-    }
 }
 
 /// Whether a server that is due for a job may have it now. May change its stage instead.
@@ -176,7 +111,7 @@ fn may_cut_over(turn: &mut Turn, index: usize, state: LifeCycle) -> bool {
     }
     let same_test = server.test.is_some()
         && seen.last_test.as_ref() == server.test.as_ref().map(|t| &t.launch.job);
-    if state != LifeCycle::ReadyForCutover || !same_test || !approved(turn, &server) {
+    if state != LifeCycle::ReadyForCutover || !same_test {
         turn.with_server(index, |turn, server| {
             let reason = "it was changed outside this wave after its approval";
             server.test = None;
@@ -184,10 +119,19 @@ fn may_cut_over(turn: &mut Turn, index: usize, state: LifeCycle) -> bool {
         });
         return false;
     }
+    if !cutovers::approved(turn, &server) {
+        // Its gate lapsed, which is no failure of the server.
+        turn.with_server(index, |turn, server| follow::step_back(turn, server));
+        return false;
+    }
     if !seen.caught_up() {
         turn.with_server(index, |turn, server| {
             server.stage = Stage::Settling { since: turn.now };
         });
+        return false;
+    }
+    if settings::before_launch(turn, &server) != Standing::AsApproved {
+        turn.look_again_soon();
         return false;
     }
     let fits = turn

@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 
 use super::Gate;
 use crate::id::{ApplicationName, CommandId, InstanceId, JobId, ServerId, WaveId};
+use crate::launch_settings::{Difference, SettingsMark};
 use crate::observation::{LifeCycle, ReplicationState};
 use crate::plan::Window;
 
@@ -133,6 +134,12 @@ pub struct ServerEvidence {
     pub last_snapshot: Option<Timestamp>,
     /// When MGN said so; absent if it never did.
     pub seen_at: Option<Timestamp>,
+    /// The settings that its cutover would be launched with; absent if they cannot be read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settings: Option<SettingsMark>,
+    /// In what they differ from what was tested.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub differences: Vec<Difference>,
 }
 
 /// How long a validated launch took, each in whole seconds.
@@ -252,6 +259,8 @@ impl ServerEvidence {
             lag: None,
             last_snapshot: None,
             seen_at: None,
+            settings: None,
+            differences: Vec::new(),
         }
     }
 }

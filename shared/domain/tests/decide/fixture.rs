@@ -8,12 +8,13 @@ use tidegate_domain::decide::{Decision, Facts, Interest, decide, interest};
 use tidegate_domain::effect::{Effect, EffectStatus, LifeCycleTarget, Outcome, Task};
 use tidegate_domain::id::{
     ApplicationName, CommandId, EffectId, InstanceId, JobId, MessageId, NodeId, ServerId,
-    SnapshotId, WaveId,
+    SnapshotId, TemplateId, WaveId,
 };
+use tidegate_domain::launch_settings::{LaunchSettings, Values};
 use tidegate_domain::message::{Body, Message};
 use tidegate_domain::observation::{
-    Answer, CommandStatus, InstanceSeen, JobSeen, LaunchStatus, LifeCycle, Replication,
-    ReplicationState, ServerSeen, SnapshotsSeen, StatusChecks, WaveSeen,
+    Answer, CommandStatus, Failing, InstanceSeen, JobSeen, LaunchStatus, LifeCycle, Replication,
+    ReplicationState, ServerSeen, SettingsSeen, SnapshotsSeen, StatusChecks, WaveSeen,
 };
 use tidegate_domain::plan::{
     Application, Approver, Document, GatePlan, Gates, OnFailure, Plan, Policy, Quiesce, Select,
@@ -136,6 +137,10 @@ pub(crate) struct Hand {
     pub(crate) launches: Vec<LaunchStatus>,
     /// What becomes of commands; success if empty.
     pub(crate) commands: Vec<CommandStatus>,
+    /// How servers are launched by now; the others as `settings` says.
+    pub(crate) settings: BTreeMap<ServerId, LaunchSettings>,
+    /// Why launch settings cannot be read.
+    pub(crate) unreadable: Option<&'static str>,
     pub(crate) messages: u32,
     jobs: u32,
     /// Every task that was planned, in order.
@@ -159,6 +164,8 @@ impl Hand {
             refuse: Vec::new(),
             launches: Vec::new(),
             commands: Vec::new(),
+            settings: BTreeMap::new(),
+            unreadable: None,
             messages: 0,
             jobs: 0,
             tasks: Vec::new(),
@@ -302,11 +309,54 @@ impl Hand {
             select,
             servers,
             commands,
+            configurations,
+            templates,
             ..
         } = interest(wave, &self.servers, &self.seen, self.now);
         for seen in self.seen.values_mut() {
             if select || servers.contains(&seen.id) {
                 seen.at = self.now;
+            }
+        }
+        for id in templates.iter().chain(&configurations) {
+            let now = self
+                .settings
+                .get(id)
+                .cloned()
+                .unwrap_or_else(|| settings(1, "m5.large"));
+            let configuration = configurations.contains(id);
+            let test = self
+                .servers
+                .iter()
+                .find(|s| s.id == *id)
+                .and_then(|s| s.test.as_ref());
+            let Some(seen) = self.seen.get_mut(id) else {
+                continue;
+            };
+            let seen = &mut seen.settings;
+            if let Some(message) = self.unreadable {
+                let since = seen
+                    .failing
+                    .as_ref()
+                    .map_or(self.now, |failing| failing.since);
+                seen.failing = Some(Failing {
+                    since,
+                    at: self.now,
+                    message: message.to_owned(),
+                    configuration,
+                });
+                continue;
+            }
+            if configuration || seen.known.is_some() {
+                let digest = test.and_then(|test| test.settings.as_deref());
+                seen.tested = digest.and_then(|digest| seen.digested(digest)).cloned();
+                seen.known = Some(now);
+                seen.template_at = Some(self.now);
+                let failing = seen.failing.take();
+                seen.failing = failing.filter(|failing| failing.configuration && !configuration);
+            }
+            if configuration {
+                seen.configuration_at = Some(self.now);
             }
         }
         for (command, on) in commands {
@@ -472,5 +522,14 @@ pub(crate) fn seen(n: usize, at: Timestamp) -> ServerSeen {
         node: Some(NodeId::parse(format!("mi-{n:017}")).expect("a node ID")),
         commands: BTreeMap::new(),
         snapshots: SnapshotsSeen::default(),
+        settings: SettingsSeen::default(),
     }
+}
+
+/// A version of a launch template that names this type of instance.
+pub(crate) fn settings(version: u64, instance_type: &str) -> LaunchSettings {
+    let template = TemplateId::parse("lt-0123456789abcdef0").expect("a template");
+    let mut content = Values::default();
+    content.set("instance type", instance_type);
+    LaunchSettings::new(template, version, Values::default(), content)
 }

@@ -1,0 +1,114 @@
+//! Beginning the cutovers of applications: those whose turn has come, whole, and only as they were
+//! approved.
+//!
+//! **Invariant 7**: checked before anything is stopped; `wants` checks again before the launch.
+
+use super::settings::{self, Standing};
+use super::turn::Turn;
+use super::{gates, window};
+use crate::gate::{Gate, GateState};
+use crate::plan::Application;
+use crate::server::{JobStep, Purpose, Run, Server, Stage, TestInstance};
+use crate::wave::Phase;
+
+/// Every server of an application whose turn has come begins its cutover, all of them together:
+/// as soon as the first is quiesced, the application is down.
+pub(super) fn begin(turn: &mut Turn) {
+    if !matches!(turn.wave.phase, Phase::CuttingOver) {
+        return;
+    }
+    let mut due: Vec<(Application, Vec<usize>)> = Vec::new();
+    for application in turn.wave.plan.applications.clone() {
+        if !window::may_begin(turn, &application) {
+            continue;
+        }
+        let members: Vec<usize> = turn
+            .servers
+            .iter()
+            .enumerate()
+            .filter(|(_, s)| s.application == application.name)
+            .filter(|(_, s)| matches!(s.stage, Stage::Tested { .. }))
+            .filter(|(_, s)| !gates::is_put_off(turn, Gate::Cutover, &s.id))
+            .map(|(index, _)| index)
+            .collect();
+        due.push((application, members));
+    }
+    let members = due.iter().flat_map(|(_, members)| members);
+    let changes = settings::changes(turn, members, settings::before_quiesce);
+    if !changes.is_empty() {
+        gates::lapse_if_asked(turn, Gate::Cutover, changes);
+        return turn.look_again_soon();
+    }
+    for (application, members) in due {
+        let ready = |index: &usize| turn.servers.get(*index).is_some_and(|s| ready(turn, s));
+        if !members.iter().all(ready) {
+            turn.look_again_soon();
+            continue;
+        }
+        for index in members {
+            turn.with_server(index, |turn, server| {
+                server.stage = if application.quiesce.is_some() {
+                    Stage::Quiescing {
+                        run: Run::due(turn.now),
+                    }
+                } else {
+                    Stage::Settling { since: turn.now }
+                };
+            });
+        }
+    }
+}
+
+/// The gate lapses before any cutover is launched of which one would be launched otherwise than
+/// approved: then none of them is, and people see all that changed.
+pub(super) fn lapse_changed(turn: &mut Turn) {
+    let is_due = |server: &Server| {
+        matches!(
+            server.stage,
+            Stage::Launching {
+                purpose: Purpose::Cutover,
+                step: JobStep::Due { .. }
+            }
+        )
+    };
+    let servers = turn.servers.iter().enumerate();
+    let due: Vec<usize> = servers
+        .filter(|(_, s)| is_due(s))
+        .map(|(index, _)| index)
+        .collect();
+    let changes = settings::changes(turn, due.iter(), settings::before_launch);
+    if !changes.is_empty() {
+        gates::lapse_if_asked(turn, Gate::Cutover, changes);
+    }
+}
+
+/// Whether a tested server can begin its cutover: approved as it was tested and as it would be
+/// launched, its replication in step since the cutovers began, and its test instance not just
+/// being terminated.
+fn ready(turn: &Turn, server: &Server) -> bool {
+    let terminating = match &server.stage {
+        Stage::Tested {
+            instance: TestInstance::Terminating(step),
+        } => !matches!(step, JobStep::Due { .. }),
+        _ => false,
+    };
+    let max_lag = turn.wave.plan.policy.max_lag;
+    let in_step = turn
+        .fresh(server)
+        .is_some_and(|seen| seen.at > turn.wave.phase_since && seen.in_step(max_lag));
+    let as_approved = || settings::before_quiesce(turn, server) == Standing::AsApproved;
+    !terminating && in_step && approved(turn, server) && as_approved()
+}
+
+/// Whether the cutover gate approved this server as it was tested.
+pub(super) fn approved(turn: &Turn, server: &Server) -> bool {
+    match (turn.wave.gates.get(&Gate::Cutover), &server.test) {
+        (Some(GateState::Approved { jobs, .. }), Some(test)) => {
+            jobs.get(&server.id) == Some(&test.launch.job)
+        }
+        (
+            Some(GateState::Approved { .. } | GateState::Open(_) | GateState::Lapsed { .. }) | None,
+            _,
+        ) => false,
+    }
+}
