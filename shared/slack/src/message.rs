@@ -35,6 +35,14 @@ pub struct Message {
     pub blocks: Vec<Value>,
 }
 
+impl Message {
+    /// Whether there is something to press in it.
+    #[must_use]
+    pub fn has_buttons(&self) -> bool {
+        self.blocks.iter().any(|block| block["type"] == "actions")
+    }
+}
+
 /// What is asked.
 #[derive(Debug, Clone, Copy)]
 pub struct Question<'a> {
