@@ -9,7 +9,7 @@ use tidegate_domain::id::WaveId;
 use tidegate_domain::server::{End, Server, Stage};
 use tidegate_domain::wave::Wave;
 
-use super::violated;
+use super::{slack, violated};
 use crate::cloud::Cloud;
 
 /// A wave with everything that the table holds of it.
@@ -61,6 +61,7 @@ pub fn at_the_end(cloud: &Cloud, mends: bool) {
         }
     }
     reservations(cloud);
+    slack::at_the_end(cloud);
 }
 
 fn reservations(cloud: &Cloud) {

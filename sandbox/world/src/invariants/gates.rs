@@ -103,6 +103,11 @@ fn approved(
     }
     let open = match earlier {
         Some(GateState::Open(open)) => open,
+        // One of more than enough withdrew, and the others are enough.
+        Some(GateState::Approved {
+            question: Some(open),
+            ..
+        }) => open,
         Some(GateState::Approved { .. } | GateState::Lapsed { .. }) | None => {
             return Err("it was not open".to_owned());
         }
