@@ -26,7 +26,8 @@ def servers(scenario: str, count: int = 3) -> list[dict]:
 @pytest.fixture(scope="module")
 def scene(request, tmp_path_factory):
     """A sandbox for the module. The module says in `SCENARIOS` which scenarios it holds, each with
-    servers of its own, and in `FAULTS` and `SPEED` how the simulator differs from the usual one."""
+    servers of its own, in `FAULTS` and `SPEED` how the simulator differs from the usual one, and in
+    `SLACK_WEBHOOK` whether messages to Slack go through a webhook."""
     for program in ("mgn-sim", "tidegate", "advance"):
         assert binary(program).exists(), f"{binary(program)} is not there: run `make build`"
     directory = tmp_path_factory.mktemp("scene")
@@ -39,6 +40,7 @@ def scene(request, tmp_path_factory):
         speed=getattr(module, "SPEED", SPEED),
         faults=getattr(module, "FAULTS", []),
         simulator_arguments=["--ready", *getattr(module, "SIMULATOR", [])],
+        slack_webhook=getattr(module, "SLACK_WEBHOOK", False),
         quiet=True,
     )
     with Sandbox(options) as sandbox:

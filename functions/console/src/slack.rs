@@ -8,7 +8,7 @@
 //! is told what came of it in Slack, where they are; Slack itself then gets its 200.
 
 use jiff::{SignedDuration, Timestamp};
-use tidegate_domain::gate::{Asking, Door, Part, Verdict};
+use tidegate_domain::gate::{Asking, Door, OpenGate, Part, Verdict};
 use tidegate_domain::message::{Body, Message};
 use tidegate_domain::plan::Approver;
 use tidegate_domain::wave::Wave;
@@ -23,7 +23,7 @@ use tidegate_ports::slack::{Answer, SlackClicks};
 use tidegate_ports::waves::Waves;
 use tidegate_slack::button::{Button, SealedButton};
 use tidegate_slack::click::{Click, Pressed};
-use tidegate_slack::message::{Question, Standing, said, theirs};
+use tidegate_slack::message::{Question, Standing, ended, said, theirs};
 use tidegate_slack::signature::{self, SIGNATURE, SignatureError, TIMESTAMP};
 
 use crate::decide::{NotOpen, gate_plan, open_gate};
@@ -74,19 +74,21 @@ where
     let body = request.body(LARGEST_BODY)?;
     let click = verified(request, &body, slack.clicks, now).await?;
     let by = Approver::Slack(click.user);
+    let mut decision = None;
     let answered = match click.pressed {
         Pressed::Look { value } => {
             let button = genuine(&value, ports.signer).await?;
             look(&by, &button, ports, slack.console_url, now).await
         }
         Pressed::Decide { verdict, value } => {
-            let decision = Decision {
+            let button = genuine(&value, ports.signer).await?;
+            let decision = decision.insert(Decision {
                 by: by.clone(),
                 verdict,
-                button: genuine(&value, ports.signer).await?,
+                button,
                 value,
-            };
-            decide(&decision, ports, now).await
+            });
+            decide(decision, ports, now).await
         }
     };
     let (answer, refused) = match answered {
@@ -98,16 +100,27 @@ where
         }
         Err(failed) => return Err(failed),
     };
-    // A decision stands whether or not Slack can be told.
-    if let Some(url) = click.response_url
-        && let Err(error) = slack.clicks.answer(&url, &answer).await
-    {
-        tracing::warn!(%by, error = chain(&error), "could not answer in Slack");
+    if let Some(url) = click.response_url {
+        tell(&url, &answer, &by, slack.clicks).await;
+        if let Answer::Replace(message) = &answer
+            && message.has_buttons()
+            && let Some(decision) = &decision
+            && let Some(over) = over(&decision.button, ports.waves, ports.clock.now()).await
+        {
+            tell(&url, &over, &by, slack.clicks).await;
+        }
     }
     Ok(Taken {
         response: empty(200),
         refused,
     })
+}
+
+/// Answer in Slack. A decision stands whether or not Slack can be told.
+async fn tell(url: &str, answer: &Answer, by: &Approver, slack: &impl SlackClicks) {
+    if let Err(error) = slack.answer(url, answer).await {
+        tracing::warn!(%by, error = chain(&error), "could not answer in Slack");
+    }
 }
 
 /// The click, if Slack sent it, from our workspace.
@@ -213,15 +226,7 @@ where
     let Button { wave, gate, .. } = button;
     let found = asking(by, button, ports.waves).await?;
     let plan = gate_plan(&found, *gate);
-    if found.phase.terminal() {
-        let message = format!(
-            "Wave {wave} has ended ({}): nothing is asked.",
-            found.phase.name()
-        );
-        return Err(Refused::new(Status::Gone, message).into());
-    }
-    let open = open_gate(&found, *gate, &button.evidence, now)
-        .map_err(|not_open| too_late(not_open, button))?;
+    let open = asked(button, &found, now)?;
     plan.may_decide(by, Door::Slack, open)
         .map_err(|why| Refused::new(Status::Forbidden, format!("Not taken: {why}.")))?;
     let message = Message {
@@ -291,6 +296,26 @@ fn shown(decision: &Decision, wave: &Wave, now: Timestamp) -> Answer {
         lines: &lines,
         value: still.then_some(value),
     }))
+}
+
+/// The message once more, if its question ended before its buttons were put back: who ended it
+/// changed it before that, perhaps.
+async fn over(button: &Button, waves: &impl Waves, now: Timestamp) -> Option<Answer> {
+    let Button { wave, gate, .. } = button;
+    let found = waves.wave(wave).await.ok().flatten()?;
+    let end = asked(button, &found, now).err()?.message;
+    Some(Answer::Replace(ended(wave, *gate, &end)))
+}
+
+/// What a button answers, while that is asked.
+fn asked<'a>(button: &Button, found: &'a Wave, now: Timestamp) -> Result<&'a OpenGate, Refused> {
+    if found.phase.terminal() {
+        let (wave, phase) = (&button.wave, found.phase.name());
+        let message = format!("Wave {wave} has ended ({phase}): nothing is asked.");
+        return Err(Refused::new(Status::Gone, message));
+    }
+    open_gate(found, button.gate, &button.evidence, now)
+        .map_err(|not_open| too_late(not_open, button))
 }
 
 fn too_late(not_open: NotOpen, button: &Button) -> Refused {

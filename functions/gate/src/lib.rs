@@ -10,6 +10,7 @@ mod slack;
 
 use jiff::Timestamp;
 use tidegate_domain::effect::{Outcome, Refusal, RefusalKind, Task};
+use tidegate_domain::gate::Asking;
 use tidegate_domain::link::Link;
 use tidegate_domain::plan::Approver;
 use tidegate_ports::act::claim;
@@ -87,7 +88,6 @@ pub async fn handle<E: Effects, S: Signer, M: Mails + Subscribers, K: SlackPosts
         return claimed.answer(&Outcome::Done).await;
     }
     let mut refused: Option<Refusal> = None;
-    let mut done = Outcome::Done;
     let recipients = question.recipients();
     if let Err(refusal) = each_their_own(&recipients, ports.mails).await? {
         return claimed.answer(&Outcome::Refused(refusal)).await;
@@ -104,18 +104,22 @@ pub async fn handle<E: Effects, S: Signer, M: Mails + Subscribers, K: SlackPosts
             Err(refusal) => refused = Some(refusal),
         }
     }
-    if question.in_slack() {
+    // A question that could not be asked is taken back: it would stand in Slack for nothing.
+    let taken_back = refused.is_some() && *asking == Asking::First;
+    if question.in_slack() && !taken_back {
         if !claimed.in_time() {
             return Err(out_of_time());
         }
         let others_were_asked = !recipients.is_empty();
         match slack::ask(&question, others_were_asked, ports.signer, ports.slack).await? {
-            Ok(posted) => done = posted.map_or(Outcome::Done, Outcome::Posted),
+            // Where it stands is remembered, whatever became of the mails.
+            Ok(Some(posted)) => return claimed.answer(&Outcome::Posted(posted)).await,
+            Ok(None) => {}
             Err(refusal) => refused = Some(refusal),
         }
     }
     claimed
-        .answer(&refused.map_or(done, Outcome::Refused))
+        .answer(&refused.map_or(Outcome::Done, Outcome::Refused))
         .await
 }
 

@@ -20,7 +20,10 @@ use crate::memory::MemoryStore;
 use crate::random::Random;
 use crate::runtime::{Runtime, Slot};
 
+use slack::Channel;
+
 mod answers;
+mod clicks;
 mod ec2;
 mod events;
 mod executions;
@@ -29,10 +32,12 @@ mod invocation;
 mod mgn;
 mod schedule;
 mod sends;
+pub mod slack;
 mod ssm;
 pub(crate) mod table;
 mod templates;
 
+pub use clicks::{Click, Sent};
 pub use ec2::Snapshot;
 pub use executions::{Execution, Status};
 pub use functions::Function;
@@ -78,6 +83,8 @@ pub struct Cloud {
     pub invocations: RefCell<BTreeMap<Function, u64>>,
     /// Mails sent so far.
     pub mails: Cell<u64>,
+    /// Slack.
+    pub slack: RefCell<Channel>,
     definition: Rc<Definition>,
     tokens: RefCell<BTreeMap<String, Slot<()>>>,
     bell: RefCell<Slot<()>>,
@@ -109,6 +116,7 @@ impl Cloud {
             executions: RefCell::default(),
             invocations: RefCell::default(),
             mails: Cell::new(0),
+            slack: RefCell::new(Channel::new(seed)),
             definition: Rc::new(Definition::parse(STATE_MACHINE)?),
             tokens: RefCell::default(),
             bell: RefCell::default(),
@@ -150,6 +158,11 @@ impl Cloud {
     /// StartExecution by a person.
     pub fn start_by_hand(self: &Rc<Self>, wave: &WaveId, generation: u64) {
         executions::start(self, wave, generation);
+    }
+
+    /// Somebody presses a button in Slack.
+    pub fn press(self: &Rc<Self>, click: Click) {
+        clicks::press(self, click);
     }
 
     /// Something was asked of MGN or SSM: what is due by itself may have changed.

@@ -21,6 +21,8 @@ pub struct Faults {
     pub fails: f64,
     /// A service did it, the answer is lost.
     pub lost: f64,
+    /// Slack refuses a message, or a change of one, for good.
+    pub slack_refuses: f64,
     /// An event never comes.
     pub event_lost: f64,
     /// An event comes twice.
@@ -89,6 +91,7 @@ impl Faults {
             throttle: odds(0.5, 0.1),
             fails: odds(0.4, 0.05),
             lost: odds(0.5, 0.1),
+            slack_refuses: odds(0.3, 0.3),
             event_lost: odds(0.5, 1.0),
             event_doubled: odds(0.5, 0.5),
             event_late: odds(0.5, 0.7),

@@ -6,7 +6,7 @@
 //! | `writers` | 2 one writer, audit chain; 12 terminal means terminal |
 //! | `calls` | 4 once per effect; 6 least power; 8 limits |
 //! | `launches` | 7 no cutover and no finalize before its time |
-//! | `gates` | 9 a decision counts once |
+//! | `gates`, `slack` | 9 a decision counts once |
 //! | `bounds` | 11 everything is bounded |
 //! | `rollback` | 10 while servers go back |
 //! | `aftermath` | 10 and 12: what is left when every wave has ended |
@@ -21,8 +21,10 @@ use tidegate_domain::id::{EffectId, JobId, ServerId, WaveId};
 use tidegate_domain::observation::ServerSeen;
 use tidegate_domain::wave::Wave;
 use tidegate_ports::mgn::EFFECT_TAG;
+use tidegate_ports::slack::Answer;
 use tidegate_ports::turns::Turn;
 
+use crate::cloud::slack::Press;
 use crate::cloud::{Cloud, Function};
 use crate::coverage::Coverage;
 
@@ -32,6 +34,7 @@ mod calls;
 mod gates;
 mod launches;
 mod rollback;
+mod slack;
 mod writers;
 
 pub use aftermath::at_the_end;
@@ -185,10 +188,16 @@ pub fn after(cloud: &Cloud, change: &Change, body: &Value) {
     calls::after(cloud, change, body);
 }
 
+/// Somebody who pressed a button in Slack is told what came of it.
+pub fn told(cloud: &Cloud, press: &Press, answer: &Answer) {
+    slack::told(cloud, press, answer);
+}
+
 /// After a turn was saved.
 pub fn saved(cloud: &Cloud, turn: &Turn<'_>) {
     writers::saved(cloud, turn);
     gates::saved(cloud, turn);
+    slack::saved(cloud, turn);
     launches::saved(cloud, turn);
     bounds::saved(cloud, turn);
     cover(cloud, turn);

@@ -12,14 +12,19 @@ use mgn_sim::{
 use tidegate_domain::gate::{Door, Gate};
 use tidegate_domain::id::WaveId;
 use tidegate_domain::plan::{
-    Application, Approver, Document, Escalation, GatePlan, Gates, OnExpiry, OnFailure, Plan,
-    Policy, Quiesce, Select, Selector, Start, Window,
+    Application, Approver, Channel, Document, Escalation, GatePlan, Gates, OnExpiry, OnFailure,
+    Plan, Policy, Quiesce, Select, Selector, Start, Window,
 };
 
 use crate::cloud::{ACCOUNT, REGION};
 use crate::faults::Faults;
 use crate::people::operator;
 use crate::random::Random;
+
+/// Approvers in Slack, and to whom a gate escalates there.
+pub(crate) const ANNA: &str = "U024BE7LH";
+pub(crate) const BERT: &str = "W012A3CDE";
+pub(crate) const LEAD: &str = "U012LEAD";
 
 /// When every world begins.
 pub const START: Timestamp = Timestamp::constant(1_796_000_000, 0);
@@ -398,7 +403,42 @@ fn gate(random: &mut Random, automatic: f64, of: Gate) -> GatePlan {
         before: SignedDuration::from_secs(seconds / 4),
         to: vec![Approver::Mail("lead@example.com".to_owned())],
     });
+    if gate.minimum == Door::Mail && random.chance(0.4) {
+        in_slack(random, &mut gate);
+    }
     gate
+}
+
+/// The gate asks in Slack: as well as by mail, or instead.
+fn in_slack(random: &mut Random, gate: &mut GatePlan) {
+    if random.chance(0.5) {
+        gate.notify = vec![Channel::Sns, Channel::Slack];
+        gate.approvers.push(Approver::Slack(ANNA.to_owned()));
+        return;
+    }
+    gate.notify = vec![Channel::Slack];
+    if random.chance(0.3) {
+        gate.minimum = Door::Slack;
+    }
+    let escalated = gate
+        .escalate
+        .iter_mut()
+        .flat_map(|escalate| &mut escalate.to);
+    let people = gate.people.iter_mut().flatten();
+    for one in gate.approvers.iter_mut().chain(people).chain(escalated) {
+        if let Approver::Mail(address) = one {
+            *one = Approver::Slack(there(address).to_owned());
+        }
+    }
+}
+
+/// Who this is in Slack.
+fn there(address: &str) -> &'static str {
+    match address {
+        "ops@example.com" => ANNA,
+        "dba@example.com" => BERT,
+        _ => LEAD,
+    }
 }
 
 fn policy(random: &mut Random) -> Policy {

@@ -14,14 +14,15 @@ use crate::news::News;
 use crate::plan::{Approver, Channel, Document};
 use crate::wave::Posted;
 
-/// How long after a claim's deadline nobody else may take the effect over: whoever claimed it is
-/// dead by then, because its function's time-out is the deadline.
-pub const CLAIM_GRACE: SignedDuration = SignedDuration::from_secs(15);
+/// How long after a claim's deadline nobody else may take the effect over. Whoever claimed it is
+/// dead at the deadline, which is its function's time-out, and began no call shortly before it;
+/// this covers clocks that differ and a call that AWS has taken and not yet finished.
+pub const CLAIM_GRACE: SignedDuration = SignedDuration::from_secs(10);
 
 /// How long after its decision a cutover or a finalize may still be begun. Less than it takes until
 /// a claim lapses (the shortest time-out of a function is 20 seconds), so that an effect whose
 /// function died only finds out what became of it, and is decided again if nothing did.
-pub const IRREVERSIBLE_WITHIN: SignedDuration = SignedDuration::from_secs(30);
+pub const IRREVERSIBLE_WITHIN: SignedDuration = SignedDuration::from_secs(25);
 
 /// An effect as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

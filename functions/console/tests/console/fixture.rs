@@ -96,6 +96,8 @@ pub(crate) struct FakeSlack {
     pub(crate) app: RefCell<Option<Arc<App>>>,
     pub(crate) answers: RefCell<Vec<(String, Answer)>>,
     pub(crate) away: Cell<bool>,
+    /// What a wave becomes while Slack takes the next answer.
+    pub(crate) meanwhile: RefCell<Option<(MemoryStore, fn(&mut Wave))>>,
 }
 
 impl SlackClicks for FakeSlack {
@@ -109,6 +111,10 @@ impl SlackClicks for FakeSlack {
         }
         let answer = (response_url.to_owned(), answer.clone());
         self.answers.borrow_mut().push(answer);
+        let meanwhile = self.meanwhile.take();
+        if let Some((store, change)) = meanwhile {
+            save(&store, time("2026-12-01T12:00:00Z"), "orders", change).await;
+        }
         Ok(())
     }
 }
@@ -197,31 +203,7 @@ impl Console {
 
     /// Save the next turn of a wave, changed so; one that is new waits at its cutover gate.
     pub(crate) async fn save(&self, name: &str, change: impl FnOnce(&mut Wave)) {
-        let id = wave_id(name);
-        self.store
-            .create(&id, self.clock.now())
-            .await
-            .expect("created");
-        let loaded = self.store.load(&id).await.expect("loaded");
-        let new = loaded.wave.is_none();
-        let mut draft = Draft::next(&id, loaded, self.clock.now());
-        if new {
-            draft.servers = servers(name, 2);
-            draft.wave.phase = Phase::AwaitingCutover;
-            draft.wave.applied_by = Approver::Iam(STRANGER.to_owned());
-            let evidence = Evidence {
-                wave: id,
-                ..evidence()
-            };
-            let open = OpenGate::new(evidence, self.clock.now(), time("2026-12-05T20:00:00Z"));
-            draft
-                .wave
-                .gates
-                .insert(Gate::Cutover, GateState::Open(open));
-        }
-        change(&mut draft.wave);
-        draft.record("A turn was taken.");
-        self.store.save(&draft.turn()).await.expect("saved");
+        save(&self.store, self.clock.now(), name, change).await;
     }
 
     pub(crate) fn at(&self, now: &str) -> &Self {
@@ -305,6 +287,29 @@ impl Console {
         let message = format!("tidegate form v1\n{token}");
         URL_SAFE_NO_PAD.encode(self.signer.code(message.as_bytes()))
     }
+}
+
+async fn save(store: &MemoryStore, now: Timestamp, name: &str, change: impl FnOnce(&mut Wave)) {
+    let id = wave_id(name);
+    store.create(&id, now).await.expect("created");
+    let loaded = store.load(&id).await.expect("loaded");
+    let new = loaded.wave.is_none();
+    let mut draft = Draft::next(&id, loaded, now);
+    if new {
+        draft.servers = servers(name, 2);
+        draft.wave.phase = Phase::AwaitingCutover;
+        draft.wave.applied_by = Approver::Iam(STRANGER.to_owned());
+        let evidence = Evidence {
+            wave: id,
+            ..evidence()
+        };
+        let open = OpenGate::new(evidence, now, time("2026-12-05T20:00:00Z"));
+        let gates = &mut draft.wave.gates;
+        gates.insert(Gate::Cutover, GateState::Open(open));
+    }
+    change(&mut draft.wave);
+    draft.record("A turn was taken.");
+    store.save(&draft.turn()).await.expect("saved");
 }
 
 /// A request without a body.

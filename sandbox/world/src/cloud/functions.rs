@@ -5,11 +5,11 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tidegate_ports::error::HandlerError;
-use tidegate_ports::slack::NoSlack;
 
 use super::invocation::Invocation;
 use super::{ACCOUNT, REGION, SETTLE_SECONDS};
 use crate::asl::machine::TaskError;
+use crate::fakes::MemoryArchive;
 
 /// Where the links in mails point.
 const CONSOLE_URL: &str = "https://console.example.com";
@@ -30,11 +30,12 @@ pub enum Function {
     Park,
     Sweep,
     Events,
+    Console,
 }
 
 impl Function {
     /// Every function.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Observe,
         Self::Advance,
         Self::Prepare,
@@ -47,6 +48,7 @@ impl Function {
         Self::Park,
         Self::Sweep,
         Self::Events,
+        Self::Console,
     ];
 
     /// Its name.
@@ -65,6 +67,7 @@ impl Function {
             Self::Park => "park",
             Self::Sweep => "sweep",
             Self::Events => "events",
+            Self::Console => "console",
         }
     }
 
@@ -80,7 +83,9 @@ impl Function {
     #[must_use]
     pub fn timeout(self) -> SignedDuration {
         match self {
-            Self::Park | Self::Sweep | Self::Events => SignedDuration::from_secs(30),
+            Self::Park | Self::Sweep | Self::Events | Self::Console => {
+                SignedDuration::from_secs(30)
+            }
             Self::Observe
             | Self::Advance
             | Self::Prepare
@@ -168,7 +173,7 @@ pub(super) async fn run(aws: &Invocation, payload: Value) -> Result<Value, TaskE
                 effects: aws,
                 signer: aws,
                 mails: aws,
-                slack: &NoSlack,
+                slack: aws,
                 clock: aws,
             };
             answer(gate::handle(read(payload)?, &ports, CONSOLE_URL, until).await)
@@ -183,6 +188,35 @@ pub(super) async fn run(aws: &Invocation, payload: Value) -> Result<Value, TaskE
             };
             let bytes = payload.to_string().into_bytes();
             answer(events::handle(&bytes, &place, aws, aws, aws, aws).await)
+        }
+        Function::Console => {
+            let ports = console::Ports {
+                waves: aws,
+                inbox: aws,
+                drivers: aws,
+                owners: aws,
+                executions: aws,
+                signer: aws,
+                clock: aws,
+            };
+            let slack = console::SlackDoor {
+                clicks: aws,
+                console_url: CONSOLE_URL,
+            };
+            let books = console::Books {
+                records: aws,
+                archive: &MemoryArchive::default(),
+                key: aws,
+            };
+            let request = read(payload)?;
+            answer(Ok(console::handle(
+                request,
+                &ports,
+                &slack,
+                &books,
+                aws.lease(),
+            )
+            .await))
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What goes out: mails with signed links, wakes and starts of executions.
+//! What goes out: mails with signed links, wakes and starts of executions; and what is sent to Slack.
 
 use tidegate_domain::effect::RefusalKind;
 use tidegate_domain::id::WaveId;
@@ -12,7 +12,12 @@ use super::invocation::{Fate, Invocation, Service};
 use crate::random::Random;
 
 impl Invocation {
-    async fn send_out(&self, call: &str, done: impl FnOnce() -> bool) -> Result<(), CallError> {
+    /// A call that something outside takes or refuses, with its fate.
+    pub(super) async fn send_out<T>(
+        &self,
+        call: &str,
+        done: impl FnOnce() -> Result<T, CallError>,
+    ) -> Result<T, CallError> {
         let fate = self.point(call, Service::Other).await;
         match fate {
             Fate::Goes | Fate::Lost => {}
@@ -25,11 +30,7 @@ impl Invocation {
         if fate == Fate::Lost {
             return Err(CallError::Unknown("the answer was lost".to_owned()));
         }
-        if accepted {
-            Ok(())
-        } else {
-            Err(CallError::refused(RefusalKind::NotFound, "nobody"))
-        }
+        accepted
     }
 }
 
@@ -38,7 +39,7 @@ impl Mails for Invocation {
         self.send_out("Publish", || {
             self.cloud.mails.set(self.cloud.mails.get() + 1);
             self.cloud.note(|| format!("mail: {}", mail.subject));
-            true
+            Ok(())
         })
         .await
     }
@@ -85,13 +86,17 @@ impl Executions for Invocation {
         self.send_out("StartExecution", || {
             // A name that was used before is an execution that was started before.
             executions::start(&self.cloud, wave, generation);
-            true
+            Ok(())
         })
         .await
     }
 
     async fn wake(&self, token: &str) -> Result<(), CallError> {
-        self.send_out("SendTaskSuccess", || executions::wake(&self.cloud, token))
-            .await
+        self.send_out("SendTaskSuccess", || {
+            let nobody = || CallError::refused(RefusalKind::NotFound, "nobody");
+            let woken = executions::wake(&self.cloud, token);
+            woken.then_some(()).ok_or_else(nobody)
+        })
+        .await
     }
 }

@@ -4,13 +4,16 @@ use std::collections::BTreeMap;
 use std::future::Future;
 
 use jiff::Timestamp;
-use tidegate_domain::audit::AuditRecord;
+use jiff::civil::Date;
+use tidegate_domain::audit::{AuditRecord, StoredRecord};
 use tidegate_domain::decide::MOST_RESTARTS;
 use tidegate_domain::effect::Outcome;
 use tidegate_domain::id::{CommandId, EffectId, MessageId, ServerId, WaveId};
 use tidegate_domain::message::Message;
 use tidegate_domain::observation::{AccountJobs, ServerSeen, WaveSeen};
+use tidegate_domain::refused::{RefusedDay, RefusedRequest};
 use tidegate_domain::wave::Wave;
+use tidegate_ports::audit::Chain;
 use tidegate_ports::claims::{Claims, Owners};
 use tidegate_ports::driver::{Driver, Drivers, Parked, Parking};
 use tidegate_ports::effects::{Claim, Effects};
@@ -18,6 +21,7 @@ use tidegate_ports::error::StoreError;
 use tidegate_ports::inbox::Inbox;
 use tidegate_ports::observations::{Known, Observations};
 use tidegate_ports::references::References;
+use tidegate_ports::refusals::Refusals;
 use tidegate_ports::turns::{Loaded, SaveError, Turn, Turns};
 use tidegate_ports::waves::{Waves, WholeWave};
 
@@ -275,5 +279,30 @@ impl Drivers for Invocation {
 
     async fn due(&self, now: Timestamp) -> Result<Vec<WaveId>, StoreError> {
         self.table("due", self.cloud.table.due(now)).await
+    }
+}
+
+impl Chain for Invocation {
+    async fn records_after(
+        &self,
+        wave: &WaveId,
+        after: u64,
+        most: usize,
+    ) -> Result<Vec<StoredRecord>, StoreError> {
+        let table = &self.cloud.table;
+        self.table("records after", table.records_after(wave, after, most))
+            .await
+    }
+}
+
+impl Refusals for Invocation {
+    async fn note(&self, refused: &RefusedRequest) -> Result<bool, StoreError> {
+        self.table("note a refusal", self.cloud.table.note(refused))
+            .await
+    }
+
+    async fn refused_on(&self, day: Date) -> Result<RefusedDay, StoreError> {
+        self.table("refused on", self.cloud.table.refused_on(day))
+            .await
     }
 }

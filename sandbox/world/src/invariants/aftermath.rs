@@ -11,7 +11,7 @@ use tidegate_domain::id::{ServerId, WaveId};
 use tidegate_domain::server::{End, Server, Stage};
 use tidegate_domain::wave::Wave;
 
-use super::{rollback, violated};
+use super::{rollback, slack, violated};
 use crate::cloud::Cloud;
 
 /// A wave with everything that the table holds of it.
@@ -73,6 +73,7 @@ pub fn at_the_end(cloud: &Cloud, mends: bool) {
         }
     }
     reservations(cloud);
+    slack::at_the_end(cloud);
 }
 
 fn reservations(cloud: &Cloud) {

@@ -1,0 +1,6 @@
+//! Approvers are asked: everybody where they decide, each in their own name.
+
+mod fixture;
+
+mod mail;
+mod slack;

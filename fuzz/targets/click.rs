@@ -1,0 +1,4 @@
+//! Requests of Slack.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| tidegate_fuzzing::click(data));

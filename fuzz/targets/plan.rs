@@ -1,0 +1,4 @@
+//! Plan files.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| tidegate_fuzzing::plan(data));

@@ -1,0 +1,232 @@
+//! In a world that has not healed: anything at all, in any order, by anybody.
+
+use std::rc::Rc;
+
+use tidegate_domain::gate::{Approval, Door, Gate, GateState, OpenGate, Part, Verdict};
+use tidegate_domain::id::{MessageId, ServerId};
+use tidegate_domain::message::Body;
+use tidegate_domain::plan::{Approver, Start};
+use tidegate_domain::server::Server;
+use tidegate_domain::wave::{Phase, Wave};
+use tidegate_ports::inbox::Inbox;
+
+use super::{People, approval, failed, operator, person, rejection, roll_back, with_window};
+use crate::cloud::Cloud;
+use crate::cloud::table::POISON;
+
+impl People {
+    /// In a world that is not healed: anything at all.
+    pub(super) async fn meddle(&mut self, cloud: &Rc<Cloud>, wave: &Wave, servers: &[Server]) {
+        let id = &wave.id;
+        for (gate, state) in &wave.gates {
+            if let GateState::Open(open) = state {
+                self.decide(cloud, wave, *gate, open).await;
+            }
+        }
+        match self.random.between(1, 100) {
+            1 | 2 => {
+                self.send(
+                    cloud,
+                    id,
+                    operator(),
+                    Body::Hold {
+                        note: "wait".to_owned(),
+                    },
+                )
+                .await;
+            }
+            3 => {
+                let servers = self.random.pick(servers).map(|server| server.id.clone());
+                let servers = servers.into_iter().collect();
+                self.send(cloud, id, operator(), Body::Skip { servers })
+                    .await;
+            }
+            4 if self.random.chance(0.3) => {
+                self.send(cloud, id, operator(), Body::Abort).await;
+            }
+            24 if self.random.chance(0.3) => {
+                self.send(cloud, id, operator(), roll_back()).await;
+            }
+            5 => self.send(cloud, id, operator(), Body::Start).await,
+            6 => {
+                let plan = with_window(&wave.plan, cloud.now());
+                self.send(cloud, id, operator(), Body::Apply(Box::new(plan)))
+                    .await;
+            }
+            7 => {
+                let hold = tidegate_domain::hold::HoldId(wave.turn.saturating_sub(3));
+                self.send(cloud, id, operator(), Body::Resume { hold })
+                    .await;
+            }
+            8 => {
+                let id = MessageId::parse(format!("unreadable-{}", cloud.now().as_second()));
+                if let Ok(message) = id {
+                    cloud.table.append_unreadable(&wave.id, &message);
+                }
+            }
+            9..=15 => self.again(cloud).await,
+            17 | 18 => self.waive(cloud, wave, servers).await,
+            19..=22 => {
+                let gate = if self.random.chance(0.7) {
+                    Gate::Cutover
+                } else {
+                    Gate::Finalize
+                };
+                self.send(cloud, id, operator(), Body::Ask { gate }).await;
+            }
+            23 => self.withdraw(cloud, wave).await,
+            16 if self.random.chance(0.2) => {
+                let name = format!("{POISON}-{}", cloud.now().as_second());
+                let body = Body::Hold {
+                    note: "poison".to_owned(),
+                };
+                let mut message = self.message(cloud.now(), operator(), body);
+                message.id = MessageId::parse(name).expect("it is printable");
+                cloud.note(|| format!("{id}: {}", message.id));
+                _ = cloud.table.append(id, &message).await;
+                self.wake(cloud, id).await;
+            }
+            _ => {}
+        }
+        if let Some(hold) = &wave.hold
+            && self.random.chance(0.5)
+        {
+            self.release(cloud, wave, servers, hold).await;
+            // Only what happens in a healed world is counted.
+            self.holds.remove(id);
+        } else if wave.phase == Phase::Waiting
+            && wave.plan.start == Start::Manual
+            && self.random.chance(0.5)
+        {
+            self.send(cloud, id, operator(), Body::Start).await;
+        }
+    }
+
+    async fn decide(&mut self, cloud: &Rc<Cloud>, wave: &Wave, gate: Gate, open: &OpenGate) {
+        let plan = wave.gate_plan(gate);
+        let escalated = plan.escalate.iter().flat_map(|escalate| &escalate.to);
+        let who: Vec<&Approver> = plan.approvers.iter().chain(escalated).collect();
+        let Some(approver) = self.random.pick(&who) else {
+            return;
+        };
+        let mut by = person(approver);
+        if let Approver::Slack(user) = &by {
+            // There is one door for them.
+            let verdict = match self.random.between(1, 12) {
+                1 => Verdict::Reject,
+                2..=4 => return,
+                _ => Verdict::Approve,
+            };
+            self.answer_in_slack(cloud, wave, (gate, open), user, verdict);
+            return;
+        }
+        let mut evidence = open.evidence.hash();
+        let mut door = by.door();
+        let mut only = Part::default();
+        let mut reject = false;
+        match self.random.between(1, 24) {
+            1 => reject = true,
+            2 => evidence = "0".repeat(64),
+            3 => by = Approver::Mail("stranger@example.com".to_owned()),
+            4..=7 => return,
+            8..=11 => only = self.part(open),
+            // A principal that decides on the page instead of the command line.
+            12 => door = Door::Page.min(door),
+            13 | 14 => {
+                let body = Body::Withdraw {
+                    gate,
+                    evidence,
+                    door,
+                };
+                return self.send(cloud, &wave.id, by, body).await;
+            }
+            15 => {
+                // Two who disagree at the same moment, in either order.
+                let others = who.iter().map(|who| person(who));
+                let others: Vec<Approver> = others
+                    .filter(|who| !matches!(who, Approver::Slack(_)))
+                    .collect();
+                let other = self.random.pick(&others).cloned();
+                let approve = approval(gate, evidence.clone(), door, Part::default());
+                let disagree = rejection(gate, evidence, Door::Iam);
+                let mut both = vec![(by.clone(), approve), (other.unwrap_or(by), disagree)];
+                if self.random.chance(0.5) {
+                    both.reverse();
+                }
+                for (by, body) in both {
+                    self.send(cloud, &wave.id, by, body).await;
+                }
+                return;
+            }
+            _ => {}
+        }
+        let body = if reject {
+            rejection(gate, evidence, door)
+        } else {
+            approval(gate, evidence, door, only)
+        };
+        self.send(cloud, &wave.id, by, body).await;
+    }
+
+    /// Somebody takes back what may have been approved already.
+    async fn withdraw(&mut self, cloud: &Rc<Cloud>, wave: &Wave) {
+        for (gate, state) in &wave.gates {
+            let GateState::Approved {
+                evidence,
+                question: Some(open),
+                ..
+            } = state
+            else {
+                continue;
+            };
+            // In Slack there is no button that takes back.
+            let taken = open.approvals.iter().filter(|a| a.door != Door::Slack);
+            let taken: Vec<&Approval> = taken.collect();
+            let Some(approval) = self.random.pick(&taken).copied().cloned() else {
+                continue;
+            };
+            let body = Body::Withdraw {
+                gate: *gate,
+                evidence: evidence.clone(),
+                door: approval.door,
+            };
+            self.send(cloud, &wave.id, approval.by, body).await;
+        }
+    }
+
+    /// Some of what a gate asks about: an application, or a server or two.
+    fn part(&mut self, open: &OpenGate) -> Part {
+        let mut part = Part::default();
+        let asked = &open.evidence.servers;
+        if self.random.chance(0.5) {
+            part.applications
+                .extend(self.random.pick(asked).map(|s| s.application.clone()));
+        } else {
+            for _ in 0..2 {
+                part.servers
+                    .extend(self.random.pick(asked).map(|s| s.server.clone()));
+            }
+        }
+        part
+    }
+
+    /// Let a server pass a check, the one that it fails as often as not.
+    async fn waive(&mut self, cloud: &Rc<Cloud>, wave: &Wave, servers: &[Server]) {
+        let failed: Vec<ServerId> = failed(servers);
+        let any: Vec<ServerId> = servers.iter().map(|s| s.id.clone()).collect();
+        let among = if failed.is_empty() { &any } else { &failed };
+        let Some(server) = self.random.pick(among).cloned() else {
+            return;
+        };
+        let body = Body::Waive {
+            servers: vec![server],
+            check: format!("Tidegate-Check{}", self.random.between(0, 2)),
+            reason: if self.random.chance(0.9) {
+                "known".to_owned()
+            } else {
+                String::new()
+            },
+        };
+        self.send(cloud, &wave.id, operator(), body).await;
+    }
+}

@@ -1,0 +1,136 @@
+//! What a message shows of its evidence.
+
+use serde_json::Value;
+use tidegate_domain::gate::{Evidence, Gate};
+use tidegate_domain::words;
+
+use super::Question;
+use super::blocks::{mrkdwn, section};
+use super::text::{LONGEST_NAME, LONGEST_REASON, bounded, cut, more, person, sentences, theirs};
+
+/// The most servers of one application that are named.
+const MOST_NAMED: usize = 10;
+
+/// The most warnings, waivers and servers left out that are listed, each.
+const MOST_LISTED: usize = 10;
+
+impl Question<'_> {
+    pub(super) fn zone(&self) -> Option<&str> {
+        let window = self.evidence.window.as_ref();
+        window.map(|window| window.time_zone.as_str())
+    }
+
+    pub(super) fn fields(&self, by: String, servers: &str) -> Vec<Value> {
+        let evidence = self.evidence;
+        let mut fields = vec![
+            ("Wave", evidence.wave.to_string()),
+            ("Gate", evidence.gate.to_string()),
+            ("Decide by", by),
+            ("Servers", servers.to_owned()),
+        ];
+        if evidence.gate == Gate::Cutover {
+            let window = evidence.window.as_ref().map_or_else(
+                || "none: the cutover begins at once".to_owned(),
+                |window| {
+                    let time = |at| words::time(at, self.zone());
+                    format!("{} to {}", time(window.opens), time(window.closes))
+                },
+            );
+            fields.push(("Window", window));
+        }
+        if let Some(downtime) = evidence.projected_downtime {
+            let downtime = words::duration(downtime);
+            fields.push((
+                "Projected downtime",
+                format!("{downtime} for an application, as its tests went"),
+            ));
+        }
+        if evidence.waited.instances > 0 {
+            let instances = words::count(evidence.waited.instances as usize, "test instance");
+            let hours = evidence.waited.instance_hours;
+            fields.push((
+                "Waiting has cost",
+                format!("{hours} instance hours: {instances} kept running"),
+            ));
+        }
+        if evidence.round > 0 {
+            let times = words::count(evidence.round as usize, "time");
+            fields.push(("Asked before", format!("{times}; only this message counts")));
+        }
+        let people: Vec<String> = self.approvers.iter().take(MOST_NAMED).map(person).collect();
+        let more = self.approvers.len().saturating_sub(MOST_NAMED);
+        let more = if more > 0 {
+            format!(" and {more} more")
+        } else {
+            String::new()
+        };
+        fields.push(("Approvers", format!("{}{more}", people.join(", "))));
+        fields
+            .into_iter()
+            .map(|(name, value)| mrkdwn(&format!("*{name}*\n{}", cut(&value, 1_800))))
+            .collect()
+    }
+
+    /// What an approver should not overlook, a section each.
+    pub(super) fn warnings(&self) -> Vec<Value> {
+        let Evidence {
+            changed,
+            warnings,
+            waived,
+            left_out,
+            ..
+        } = self.evidence;
+        let waived = waived.iter().map(|waived| {
+            let words = [&waived.hostname, &waived.check, &waived.by, &waived.reason];
+            let [host, check, by, why] = words.map(|word| theirs(word, LONGEST_REASON));
+            format!("{host}: {check}, waived by {by}: {why}")
+        });
+        let left_out = left_out.iter().map(|left| {
+            let name = theirs(&left.hostname, LONGEST_NAME);
+            format!("{name}: {}", theirs(&left.reason, LONGEST_REASON))
+        });
+        let parts: [(&str, Vec<String>); 4] = [
+            ("Changed since it was asked", sentences(changed.iter())),
+            ("Warnings", sentences(warnings.iter().map(|w| &w.text))),
+            ("Checks that failed and were waived", waived.collect()),
+            ("Left out, they stay as they are", left_out.collect()),
+        ];
+        parts
+            .iter()
+            .filter(|(_, lines)| !lines.is_empty())
+            .map(|(title, lines)| {
+                let mut shown = vec![format!("*{title}*")];
+                let first = lines.iter().take(MOST_LISTED);
+                shown.extend(first.map(|line| format!("• {line}")));
+                more(&mut shown, lines.len(), MOST_LISTED);
+                section(&bounded(&shown))
+            })
+            .collect()
+    }
+
+    /// The servers by application, in the order of the evidence.
+    pub(super) fn applications(&self) -> String {
+        let mut applications: Vec<(&str, Vec<&str>)> = Vec::new();
+        for server in &self.evidence.servers {
+            let name = server.application.as_str();
+            match applications.iter_mut().find(|(known, _)| *known == name) {
+                Some((_, servers)) => servers.push(&server.hostname),
+                None => applications.push((name, vec![&server.hostname])),
+            }
+        }
+        let lines: Vec<String> = applications
+            .iter()
+            .map(|(name, servers)| {
+                let named: Vec<String> = servers
+                    .iter()
+                    .take(MOST_NAMED)
+                    .map(|hostname| theirs(hostname, LONGEST_NAME))
+                    .collect();
+                let mut parts = vec![named.join(", ")];
+                more(&mut parts, servers.len(), MOST_NAMED);
+                format!("• *{name}* ({}): {}", servers.len(), parts.join(" "))
+            })
+            .collect();
+        bounded(&lines)
+    }
+}
