@@ -12,7 +12,7 @@ use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
 use tidegate_domain::audit::{AuditRecord, Sealed, StoredRecord};
 use tidegate_domain::decide::{Facts, decide};
-use tidegate_domain::gate::{Evidence, Gate, GateState, OpenGate};
+use tidegate_domain::gate::{Door, Evidence, Gate, GateState, OpenGate};
 use tidegate_domain::id::{MessageId, ServerId, WaveId};
 use tidegate_domain::link::Link;
 use tidegate_domain::message::{Body, Message};
@@ -172,6 +172,7 @@ impl World {
             evidence: self.evidence.clone(),
             approver: Approver::Mail("ops@example.com".to_owned()),
             expires: EXPIRES,
+            door: Door::Mail,
         };
         let button = Button {
             wave: self.wave.id.clone(),
