@@ -110,7 +110,7 @@ fn a_claimed_effect_is_left_alone_until_its_deadline_has_passed() {
     let test = Test::new(start_test());
     test.mgn.script.next(&[Fate::Fails]);
     test.launch().expect_err("nobody knows");
-    test.clock.pass(70);
+    test.clock.pass(69);
     test.launch().expect("not ours");
     assert_eq!(test.mgn.calls().len(), 1);
     test.take_over();

@@ -3,7 +3,7 @@
 use super::follow::ready_to_test;
 use super::turn::{Turn, later};
 use super::wants::failed;
-use super::{cleanup, gates, rollback, selection, window};
+use super::{cleanup, cutovers, gates, rollback, selection, window};
 use crate::effect::Task;
 use crate::gate::{Gate, GateState};
 use crate::hold::HoldReason;
@@ -383,6 +383,16 @@ fn cutting_over(turn: &mut Turn) {
         Some(GateState::Approved { .. })
     ) {
         // Nothing is begun that is not approved; whoever has to approve is asked.
+        return turn.enter(Phase::AwaitingCutover);
+    }
+    // A server that failed, and was taken up again after the gate was asked without it.
+    let not_asked: Vec<String> = waiting
+        .iter()
+        .filter(|s| !cutovers::approved(turn, s))
+        .map(|s| format!("{} is ready now and was not asked about", s.hostname))
+        .collect();
+    if !not_asked.is_empty() {
+        gates::lapse_if_asked(turn, Gate::Cutover, not_asked);
         return turn.enter(Phase::AwaitingCutover);
     }
     // Test instances that are being terminated are waited for.

@@ -9,7 +9,7 @@ use tidegate_domain::observation::{
     Answer, CommandStatus, LaunchStatus, LifeCycle, ReplicationState,
 };
 use tidegate_domain::plan::{OnFailure, Plan, Start, Window};
-use tidegate_domain::server::{End, Stage};
+use tidegate_domain::server::{End, Purpose, Stage};
 
 use crate::fixture::{Hand, operator, plan, say, server_id, start_of_time};
 
@@ -268,6 +268,7 @@ fn the_commands_of_a_missed_window_finish_what_was_begun_in_it() {
         [
             "tidegate apply FILE",
             "tidegate resume orders",
+            "tidegate rollback orders",
             "tidegate abort orders"
         ]
     );
@@ -467,6 +468,41 @@ fn test_instances_are_terminated_in_time() {
         h.servers.iter().all(|s| s.instance.is_none())
     });
     assert!(kinds(&hand).contains(&"Terminating instances"));
+    hand.approve();
+    hand.until("Completed");
+}
+
+#[test]
+fn a_server_that_is_taken_up_again_is_asked_about() {
+    let mut tolerant = plan(2, 0);
+    tolerant.policy.failure_budget = 100;
+    let mut hand = Hand::new(tolerant);
+    hand.until("AwaitingCutover");
+    // It failed its cutover before the gate was asked (again).
+    let failed = &mut hand.servers[1];
+    failed.failed = true;
+    failed.stage = Stage::Ended {
+        end: End::Failed {
+            purpose: Purpose::Cutover,
+            reason: "its source could not be quiesced".to_owned(),
+        },
+    };
+    hand.turn();
+    hand.approve();
+    hand.until_held();
+    assert!(matches!(hand.servers[0].stage, Stage::CutOver { .. }));
+    hand.resume();
+    hand.until("AwaitingCutover").turn();
+    assert!(hand.told.contains(
+        &"EvidenceChanged: The cutover gate is asked again: host01 is ready now and was not asked about."
+            .to_owned()
+    ));
+    hand.until_that("the question", |hand| {
+        matches!(
+            hand.wave().gates.get(&Gate::Cutover),
+            Some(GateState::Open(_))
+        )
+    });
     hand.approve();
     hand.until("Completed");
 }

@@ -110,7 +110,7 @@ fn silence_means_what_the_plan_says() {
     change(
         "quorum: 2",
         "quorum: 2, on_expiry: roll_back",
-        "5:110: `on_expiry`: this version cannot roll back yet: write `hold`, and decide by hand",
+        "5:110: `on_expiry`: `roll_back` is for the finalize gate: before the cutover there is nothing to undo; write `reject`",
     );
     change(
         "quorum: 2",
