@@ -33,7 +33,8 @@ fn every_seed_is_read() {
         let mut read = 0;
         for seed in seeds {
             let path = seed.expect("a seed").path();
-            println!("{}", path.display());
+            // Shown beside the panic of whatever fails.
+            eprintln!("{}", path.display());
             target(&fs::read(path).expect("its bytes"));
             read += 1;
         }

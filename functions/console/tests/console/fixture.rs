@@ -90,6 +90,9 @@ impl Executions for FakeExecutions {
     }
 }
 
+/// A change of the wave `orders` in this table.
+pub(crate) type Meanwhile = (MemoryStore, fn(&mut Wave));
+
 /// Slack: the app that it has, and what clicks were answered.
 #[derive(Debug, Default)]
 pub(crate) struct FakeSlack {
@@ -97,7 +100,7 @@ pub(crate) struct FakeSlack {
     pub(crate) answers: RefCell<Vec<(String, Answer)>>,
     pub(crate) away: Cell<bool>,
     /// What a wave becomes while Slack takes the next answer.
-    pub(crate) meanwhile: RefCell<Option<(MemoryStore, fn(&mut Wave))>>,
+    pub(crate) meanwhile: RefCell<Option<Meanwhile>>,
 }
 
 impl SlackClicks for FakeSlack {
