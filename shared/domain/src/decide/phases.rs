@@ -5,7 +5,7 @@ use super::turn::{Turn, later};
 use super::wants::failed;
 use super::{cleanup, cutovers, gates, rollback, selection, window};
 use crate::effect::Task;
-use crate::gate::{Gate, GateState};
+use crate::gate::Gate;
 use crate::hold::HoldReason;
 use crate::id::{ApplicationName, ServerId};
 use crate::news::News;
@@ -378,21 +378,9 @@ fn cutting_over(turn: &mut Turn) {
         let until = turn.after(turn.wave.plan.gates.soak);
         return turn.enter(Phase::Soaking { until });
     }
-    if !matches!(
-        turn.wave.gates.get(&Gate::Cutover),
-        Some(GateState::Approved { .. })
-    ) {
-        // Nothing is begun that is not approved; whoever has to approve is asked.
-        return turn.enter(Phase::AwaitingCutover);
-    }
-    // A server that failed, and was taken up again after the gate was asked without it.
-    let not_asked: Vec<String> = waiting
-        .iter()
-        .filter(|s| !cutovers::approved(turn, s))
-        .map(|s| format!("{} is ready now and was not asked about", s.hostname))
-        .collect();
-    if !not_asked.is_empty() {
-        gates::lapse_if_asked(turn, Gate::Cutover, not_asked);
+    if !waiting.iter().all(|s| cutovers::approved(turn, s)) {
+        // Nothing is begun that is not approved; whoever has to approve is asked. A server that
+        // had failed when the others were approved is asked about when it is back.
         return turn.enter(Phase::AwaitingCutover);
     }
     // Test instances that are being terminated are waited for.
