@@ -16,7 +16,9 @@ mod cleanup;
 mod documents;
 mod follow;
 mod rollback;
+mod stalls;
 
+mod claims;
 mod evidence;
 mod gates;
 mod phases;

@@ -5,16 +5,14 @@
 
 use super::cleanup::{give_up, go_on, launch_failed};
 use super::documents::{checking, quiescing, restarting, validating};
-use super::rollback;
-use super::settings;
 use super::turn::{Turn, later};
+use super::{rollback, settings, stalls};
 use crate::audit::About;
 use crate::effect::LifeCycleTarget;
 use crate::id::InstanceId;
-use crate::news::News;
 use crate::observation::{Answer, JobSeen, LaunchStatus, LifeCycle, ReplicationState, ServerSeen};
 use crate::server::{
-    CallStep, JobStep, Launch, Purpose, Server, Stage, Stall, Target, TestInstance, Then, Trial,
+    CallStep, JobStep, Launch, Purpose, Server, Stage, Target, TestInstance, Then, Trial,
 };
 use crate::wave::{Claims, Phase};
 
@@ -23,7 +21,7 @@ const GONE: &str = "MGN does not know it any more";
 
 /// Let a server's latest observation change its stage.
 pub(super) fn follow(turn: &mut Turn, server: &mut Server) {
-    stall(turn, server);
+    stalls::follow(turn, server);
     match server.stage.clone() {
         Stage::Replicating => replicating(turn, server),
         Stage::Launching {
@@ -444,69 +442,6 @@ fn terminated(
         return true;
     }
     false
-}
-
-/// A stall is told when it begins and when it ends; `wants` asks MGN to try again.
-fn stall(turn: &mut Turn, server: &mut Server) {
-    let replicates = match server.stage {
-        Stage::Finalizing { .. } | Stage::Finalized { .. } | Stage::Ended { .. } => false,
-        Stage::Replicating
-        | Stage::Launching { .. }
-        | Stage::Checking { .. }
-        | Stage::Validating { .. }
-        | Stage::Accepting { .. }
-        | Stage::Tested { .. }
-        | Stage::Quiescing { .. }
-        | Stage::Settling { .. }
-        | Stage::Returning { .. }
-        | Stage::Silencing { .. }
-        | Stage::Stopping { .. }
-        | Stage::Keeping { .. }
-        | Stage::Copying { .. }
-        | Stage::Restarting { .. }
-        | Stage::Terminating { .. }
-        | Stage::CutOver { .. } => true,
-    };
-    let Some(seen) = turn.seen.get(&server.id) else {
-        return;
-    };
-    let stalled = replicates && seen.replication.state == ReplicationState::Stalled;
-    match (&server.stall, stalled) {
-        (None, true) => {
-            let error = seen
-                .replication
-                .error
-                .clone()
-                .unwrap_or_else(|| "no reason given".into());
-            let text = format!("Replication of {} stalls: {error}.", server.hostname);
-            turn.note("ReplicationStalled", text);
-            turn.about(About::server(&server.id));
-            turn.tell(News::ReplicationStalled {
-                hostname: server.hostname.clone(),
-                server: server.id.clone(),
-                error,
-                window: turn.window_ahead(),
-            });
-            server.stall = Some(Stall {
-                since: turn.now,
-                retries: 0,
-                retry_at: turn.now,
-            });
-        }
-        (Some(_), false) => {
-            turn.note(
-                "ReplicationResumed",
-                format!("{} replicates again.", server.hostname),
-            );
-            turn.about(About::server(&server.id));
-            server.stall = None;
-        }
-        (Some(stall), true) => {
-            let at = stall.retry_at;
-            turn.look_again(at);
-        }
-        (None, false) => {}
-    }
 }
 
 /// A cutover that may not be launched in what is left of the window: the source runs again, and

@@ -3,19 +3,17 @@
 use super::follow::ready_to_test;
 use super::turn::{Turn, later};
 use super::wants::failed;
-use super::{cleanup, cutovers, gates, rollback, selection, window};
+use super::{claims, cleanup, cutovers, gates, rollback, selection, window};
 use crate::effect::Task;
 use crate::gate::Gate;
 use crate::hold::HoldReason;
-use crate::id::{ApplicationName, ServerId};
+use crate::id::ApplicationName;
 use crate::news::News;
 use crate::observation::{Answer, StatusChecks, WaveSeen};
 use crate::plan::Start;
 use crate::server::{Purpose, Server, Stage, TestInstance};
 use crate::wave::{Claims, Phase};
 
-/// Servers in one claim or release.
-const MOST_CLAIMS: usize = 100;
 /// Servers whose launch configuration one preflight looks at.
 const MOST_PREFLIGHT: usize = 50;
 
@@ -58,7 +56,7 @@ pub(super) fn step(turn: &mut Turn) -> bool {
     std::mem::discriminant(&turn.wave.phase) != before
 }
 
-fn waiting(turn: &mut Turn) {
+pub(super) fn waiting(turn: &mut Turn) {
     let starts = match &turn.wave.plan.start {
         Start::Replication => true,
         Start::Schedule(at) => {
@@ -78,7 +76,7 @@ fn waiting(turn: &mut Turn) {
             effect,
             not_before,
         } => {
-            claim(turn, claimed, effect.is_some(), not_before);
+            claims::claim(turn, claimed, effect.is_some(), not_before);
         }
         Claims::Held => {
             let max_lag = turn.wave.plan.policy.max_lag;
@@ -141,48 +139,17 @@ fn select(turn: &mut Turn) {
                 effect: None,
                 not_before: turn.now,
             };
-            claim(turn, 0, false, turn.now);
+            claims::claim(turn, 0, false, turn.now);
         }
         Err(problems) => turn.hold(HoldReason::Selection { problems }),
     }
-}
-
-fn claim(turn: &mut Turn, claimed: u32, asked: bool, not_before: jiff::Timestamp) {
-    if asked {
-        return;
-    }
-    if turn.now < not_before {
-        return turn.look_again(not_before);
-    }
-    let servers = batch(&turn.servers, claimed, MOST_CLAIMS);
-    if servers.is_empty() {
-        turn.wave.claims = Claims::Held;
-        return waiting(turn);
-    }
-    if let Some(effect) = turn.plan(Task::Claim { servers }) {
-        turn.wave.claims = Claims::Claiming {
-            claimed,
-            effect: Some(effect),
-            not_before,
-        };
-    }
-}
-
-fn batch(servers: &[Server], from: u32, most: usize) -> Vec<ServerId> {
-    let from = usize::try_from(from).unwrap_or(usize::MAX);
-    servers
-        .iter()
-        .skip(from)
-        .take(most)
-        .map(|s| s.id.clone())
-        .collect()
 }
 
 fn preflight(turn: &mut Turn, looked_at: u32, not_before: jiff::Timestamp) {
     if turn.now < not_before {
         return turn.look_again(not_before);
     }
-    let servers = batch(&turn.servers, looked_at, MOST_PREFLIGHT);
+    let servers = claims::batch(&turn.servers, looked_at, MOST_PREFLIGHT);
     if servers.is_empty() {
         let missing = without_node(turn);
         if missing.is_empty() {
@@ -499,7 +466,7 @@ fn finalizing(turn: &mut Turn) {
             return turn.enter(Phase::AwaitingCutover);
         }
     }
-    if turn.servers.iter().all(Server::at_rest) && released(turn) {
+    if turn.servers.iter().all(Server::at_rest) && claims::released(turn) {
         turn.enter(Phase::Completed);
         turn.tell(News::WaveCompleted);
     }
@@ -510,7 +477,7 @@ pub(super) fn all_left(turn: &mut Turn) -> bool {
     for index in 0..turn.servers.len() {
         turn.with_server(index, cleanup::leave);
     }
-    turn.servers.iter().all(|s| s.at_rest() && !failed(s)) && released(turn)
+    turn.servers.iter().all(|s| s.at_rest() && !failed(s)) && claims::released(turn)
 }
 
 /// A person is asked to start the sources that the plan cannot start.
@@ -524,40 +491,4 @@ pub(super) fn start_by_hand(turn: &mut Turn) {
     if !servers.is_empty() {
         turn.hold(HoldReason::SourcesStopped { servers });
     }
-}
-
-/// Give the servers free; gives whether they all are.
-fn released(turn: &mut Turn) -> bool {
-    let (released, asked) = match turn.wave.claims.clone() {
-        Claims::None | Claims::Released => return true,
-        Claims::Claiming {
-            effect: Some(_), ..
-        } => return false,
-        Claims::Claiming { effect: None, .. } | Claims::Held => (0, false),
-        Claims::Releasing { released, effect } => (released, effect.is_some()),
-    };
-    // Nothing is done to a server that is not ours any more.
-    let under_way = turn.wave.open.keys().any(|id| {
-        let stored = turn
-            .stored
-            .get(id)
-            .or_else(|| turn.new.iter().find(|e| e.id == *id));
-        stored.is_some_and(|e| {
-            !matches!(
-                e.task,
-                Task::Notify { .. } | Task::Release { .. } | Task::CloseQuestion { .. }
-            )
-        })
-    });
-    if asked || under_way {
-        return false;
-    }
-    let servers = batch(&turn.servers, released, MOST_CLAIMS);
-    if servers.is_empty() {
-        turn.wave.claims = Claims::Released;
-        return true;
-    }
-    let effect = turn.plan(Task::Release { servers });
-    turn.wave.claims = Claims::Releasing { released, effect };
-    false
 }

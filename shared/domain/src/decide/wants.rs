@@ -6,8 +6,8 @@
 use std::collections::BTreeMap;
 
 use super::settings::{self, Standing};
-use super::turn::{Turn, later};
-use super::{cutovers, follow, gates, launches, rollback, window};
+use super::turn::Turn;
+use super::{cutovers, follow, gates, launches, rollback, stalls, window};
 use crate::effect::{IRREVERSIBLE_WITHIN, LifeCycleTarget, Task};
 use crate::gate::{Gate, GateState};
 use crate::id::{JobId, NodeId, ServerId};
@@ -16,16 +16,14 @@ use crate::plan::Document;
 use crate::server::{
     CallStep, End, JobStep, Purpose, Run, RunStep, Server, Stage, TestInstance, Then,
 };
-use crate::wave::{Claims, Phase};
+use crate::wave::Phase;
 
 /// Calls for single servers in one effect.
-const MOST_CALLS: usize = 25;
+pub(super) const MOST_CALLS: usize = 25;
 /// Nodes in one SendCommand (botocore's model of SSM).
 const MOST_NODES: usize = 50;
 /// A test instance is not terminated so shortly before its cutover could begin.
 const CLOSE_TO_WINDOW: jiff::SignedDuration = jiff::SignedDuration::from_mins(30);
-/// How long to leave a stall to MGN between two attempts of ours.
-const STALL_PAUSE: jiff::SignedDuration = jiff::SignedDuration::from_mins(15);
 
 /// Plan what is due. Not called while the wave is held.
 pub(super) fn plan(turn: &mut Turn) {
@@ -37,7 +35,7 @@ pub(super) fn plan(turn: &mut Turn) {
     cutovers::lapse_changed(turn);
     launches::plan(turn);
     finalizes(turn);
-    retry_stalled(turn);
+    stalls::retry(turn);
 }
 
 /// Whether a server that is due for a job may have it now. May change its stage instead.
@@ -391,40 +389,8 @@ fn finalizes(turn: &mut Turn) {
     }
 }
 
-/// RetryDataReplication for servers that stall.
-fn retry_stalled(turn: &mut Turn) {
-    if turn.wave.claims != Claims::Held {
-        return;
-    }
-    let attempts = turn.wave.plan.policy.attempts;
-    let due: Vec<usize> = turn
-        .servers
-        .iter()
-        .enumerate()
-        .filter(|(_, s)| {
-            s.stall
-                .as_ref()
-                .is_some_and(|st| st.retries < attempts && st.retry_at <= turn.now)
-        })
-        .map(|(index, _)| index)
-        .collect();
-    for batch in due.chunks(MOST_CALLS) {
-        let servers = ids(turn, batch);
-        if turn.plan(Task::RetryReplication { servers }).is_none() {
-            return;
-        }
-        for index in batch {
-            turn.with_server(*index, |turn, server| {
-                if let Some(stall) = &mut server.stall {
-                    stall.retries += 1;
-                    stall.retry_at = later(turn.now, STALL_PAUSE);
-                }
-            });
-        }
-    }
-}
-
-fn ids(turn: &Turn, indices: &[usize]) -> Vec<ServerId> {
+/// The servers at these places.
+pub(super) fn ids(turn: &Turn, indices: &[usize]) -> Vec<ServerId> {
     indices
         .iter()
         .filter_map(|i| turn.servers.get(*i))
