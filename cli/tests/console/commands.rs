@@ -312,6 +312,45 @@ async fn abort_asks_nobody_where_nobody_can_answer() {
 }
 
 #[tokio::test]
+async fn rollback_says_why_and_asks_nobody_where_nobody_can_answer() {
+    let back =
+        view(&json!({ "phase": "RollingBack", "waiting_for": "the way back of its servers" }));
+    let soaking = view(&json!({ "phase": "Soaking" }));
+    let console = Console::default()
+        .answer("GET /api/waves/orders", &[(200, soaking), (200, back)])
+        .answer(
+            "POST /api/waves/orders/commands",
+            &[(202, json!({ "wave": "orders" }))],
+        );
+    let address = console.serve().await;
+    let command = ["rollback", "orders", "--note", "orders are slow"];
+    let (code, output, error) = told(&tidegate(&address, &command).await);
+    assert_eq!((code, error.as_str()), (0, ""));
+    assert_eq!(
+        output,
+        "Wave orders is told to roll back. It is in RollingBack and waits for the way back of its \
+         servers."
+    );
+    assert_eq!(
+        console.posted(COMMANDS),
+        [json!({ "command": "rollback", "note": "orders are slow" })]
+    );
+}
+
+#[tokio::test]
+async fn a_wave_that_cut_nothing_over_is_not_rolled_back() {
+    let console = Console::default().answer(
+        "GET /api/waves/orders",
+        &[(200, view(&json!({ "phase": "Preflight" })))],
+    );
+    let address = console.serve().await;
+    let (code, _, error) = told(&tidegate(&address, &["rollback", "orders", "--yes"]).await);
+    assert_eq!(code, 4);
+    assert!(error.contains("`tidegate abort orders` ends it"), "{error}");
+    assert!(console.posted(COMMANDS).is_empty());
+}
+
+#[tokio::test]
 async fn a_wave_that_is_held_starts_when_it_is_resumed() {
     let mut wave = view(&held(3));
     wave["phase"] = json!("Waiting");

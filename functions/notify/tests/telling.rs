@@ -7,7 +7,7 @@ use notify::{Request, handle};
 use proptest::prelude::*;
 use tidegate_domain::effect::{Effect, EffectStatus, Outcome, RefusalKind, Task};
 use tidegate_domain::gate::Gate;
-use tidegate_domain::id::{EffectId, ServerId, WaveId};
+use tidegate_domain::id::{EffectId, ServerId, SnapshotId, WaveId};
 use tidegate_domain::news::News;
 use tidegate_domain::plan::Window;
 use tidegate_ports::clock::Clock;
@@ -173,6 +173,10 @@ fn window() -> Window {
     }
 }
 
+fn snapshot(number: u32) -> SnapshotId {
+    SnapshotId::parse(format!("snap-{number:017}")).expect("a snapshot")
+}
+
 /// All news there are, with this text wherever others write.
 fn every(text: &str) -> Vec<News> {
     let server = ServerId::parse("s-0123456789abcdef0").expect("a server");
@@ -220,8 +224,16 @@ fn every(text: &str) -> Vec<News> {
         },
         News::GateApprovedInPart {
             gate: Gate::Cutover,
-            text,
+            text: text.clone(),
         },
+        News::RollbackStarted { why: text.clone() },
+        News::WaveRolledBack {
+            kept: vec![
+                (text.clone(), vec![snapshot(1), snapshot(2)]),
+                (text, vec![snapshot(3)]),
+            ],
+        },
+        News::WaveRolledBack { kept: Vec::new() },
         News::WaveCompleted,
         News::WaveAborted,
     ]

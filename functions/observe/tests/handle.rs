@@ -4,13 +4,15 @@ use std::collections::BTreeMap;
 
 use jiff::SignedDuration;
 use observe::{Ports, Request, Response};
-use tidegate_domain::id::{InstanceId, JobId, NodeId, ServerId};
+use tidegate_domain::id::{InstanceId, JobId, NodeId, ServerId, SnapshotId};
 use tidegate_domain::observation::{
-    Answer, CommandStatus, InstanceSeen, LaunchStatus, LifeCycle, ServerSeen, StatusChecks,
-    WaveSeen,
+    Answer, CommandStatus, InstanceSeen, LaunchStatus, LifeCycle, ServerSeen, SnapshotsSeen,
+    StatusChecks, WaveSeen,
 };
 use tidegate_domain::plan::{Document, Quiesce};
-use tidegate_domain::server::{JobStep, Launch, Purpose, Run, RunStep, Server, Stage};
+use tidegate_domain::server::{
+    End, JobStep, Kept, Launch, Purpose, Run, RunStep, Server, Stage, Target, Then,
+};
 use tidegate_domain::wave::{Claims, Phase};
 use tidegate_ports::driver::Drivers;
 use tidegate_ports::error::{HandlerError, ReadError};
@@ -31,6 +33,10 @@ struct Test {
 impl Test {
     /// A wave in `phase` whose servers stand in these stages.
     fn new(phase: Phase, stages: Vec<Stage>) -> Self {
+        Self::with(phase, stages, |_| {})
+    }
+
+    fn with(phase: Phase, stages: Vec<Stage>, change: impl Fn(&mut Server)) -> Self {
         let (store, wave) = (MemoryStore::new(), wave_id("orders"));
         run(store.create(&wave, at(0))).expect("a driver");
         let loaded = run(store.load(&wave)).expect("a read");
@@ -47,6 +53,7 @@ impl Test {
         draft.servers = servers("observe", stages.len());
         for (server, stage) in draft.servers.iter_mut().zip(stages) {
             server.stage = stage;
+            change(server);
         }
         let ids: Vec<ServerId> = draft
             .servers
@@ -435,4 +442,68 @@ fn a_round_that_woke_up_late_does_not_replace_a_later_one() {
     test.clock.pass(-120);
     let (kept, _) = test.seen();
     assert_eq!(kept, later);
+}
+
+#[test]
+fn snapshots_are_complete_once_all_of_them_are() {
+    let ids: Vec<SnapshotId> = (1..3)
+        .map(|n| SnapshotId::parse(format!("snap-{n:017}")).expect("an ID"))
+        .collect();
+    let then = Then::CleanUp(End::RolledBack);
+    let test = Test::with(
+        Phase::RollingBack,
+        vec![Stage::Copying { then }],
+        |server| {
+            server.kept = Some(Kept {
+                snapshots: ids.clone(),
+                complete: false,
+            });
+        },
+    );
+    let set = |number: usize, state| {
+        let of = (instance_id(), state);
+        let mut snapshots = test.mgn.snapshots.borrow_mut();
+        snapshots.insert(ids[number].clone(), of);
+    };
+    set(0, SnapshotsSeen::Complete);
+    set(1, SnapshotsSeen::Pending);
+    assert_eq!(test.first().snapshots, SnapshotsSeen::Pending);
+    set(1, SnapshotsSeen::Complete);
+    assert_eq!(test.first().snapshots, SnapshotsSeen::Complete);
+    set(0, SnapshotsSeen::Failed);
+    assert_eq!(test.first().snapshots, SnapshotsSeen::Failed);
+    // What cannot be read stays as it was.
+    *test.mgn.down.borrow_mut() = Some(ReadError::Failed("down".to_owned()));
+    set(0, SnapshotsSeen::Complete);
+    assert_eq!(test.first().snapshots, SnapshotsSeen::Failed);
+}
+
+#[test]
+fn a_command_on_a_target_is_not_taken_for_the_sources() {
+    let command = command_id("command-1");
+    let stage = Stage::Silencing {
+        run: Run {
+            tries: 1,
+            step: RunStep::Running {
+                command: command.clone(),
+                since: at(0),
+            },
+        },
+        then: Then::CleanUp(End::RolledBack),
+    };
+    let test = Test::with(Phase::RollingBack, vec![stage], |server| {
+        server.target = Some(Target {
+            instance: instance_id(),
+            stopped: false,
+        });
+    });
+    let other = CommandStatus::Failed("it is another machine".to_owned());
+    test.ssm.statuses.borrow_mut().insert(
+        command.clone(),
+        BTreeMap::from([
+            (node("mi-0000000000000000b"), other),
+            (node(instance_id().as_str()), CommandStatus::Succeeded),
+        ]),
+    );
+    assert_eq!(test.first().commands[&command], CommandStatus::Succeeded);
 }

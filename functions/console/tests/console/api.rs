@@ -161,6 +161,12 @@ async fn commands_go_to_the_inbox_and_wake_the_wave() {
             },
         ),
         (json!({"command": "abort"}), Body::Abort),
+        (
+            json!({"command": "rollback", "note": "it is slow"}),
+            Body::RollBack {
+                note: "it is slow".to_owned(),
+            },
+        ),
     ];
     for (number, (mut body, _)) in commands.clone().into_iter().enumerate() {
         body["message"] = uuid(number).into();
@@ -173,7 +179,7 @@ async fn commands_go_to_the_inbox_and_wake_the_wave() {
         .collect();
     assert_eq!(bodies, commands.map(|(_, body)| body));
     assert_eq!(console.messages()[0].by, Approver::Iam(STRANGER.to_owned()));
-    assert_eq!(console.driver("orders").await.wakes, 4);
+    assert_eq!(console.driver("orders").await.wakes, 5);
 }
 
 #[tokio::test]
