@@ -19,6 +19,8 @@ PARAMETERS = {
     "ActTimeoutSeconds": "20",
     "DeletionProtection": "false",
     "LogRetentionDays": "1",
+    # The local IAM does not know the tags of instances.
+    "ManagedTargetsOnly": "false",
 }
 
 

@@ -100,6 +100,16 @@ def test_launch_settings_are_read_by_who_shows_them_and_changed_by_nobody():
     assert not {name for name in FUNCTIONS if actions(name) & set(changing)}
 
 
+def test_launch_stops_only_what_mgn_manages_and_tags_what_it_keeps():
+    assert PARAMETERS["ManagedTargetsOnly"]["Default"] == "true"
+    stops = next(s for s in statements("launch") if "ec2:StopInstances" in s["Action"])
+    condition, managed, _ = stops["Condition"]
+    assert condition == "StopsManagedTargetsOnly"
+    assert managed == {"StringEquals": {"aws:ResourceTag/AWSApplicationMigrationServiceManaged": "mgn.amazonaws.com"}}
+    snapshots = [s for s in statements("launch") if "ec2:CreateSnapshot" in s["Action"] and "snapshot" in s["Resource"]]
+    assert all(s["Condition"] == {"StringLike": {"aws:RequestTag/tidegate:instance": "i-*"}} for s in snapshots) and snapshots
+
+
 def test_only_export_writes_what_it_archives():
     writers = {name for name in FUNCTIONS if actions(name) & {"s3:PutObject", "events:PutEvents"}}
     assert writers == {"export"}
