@@ -34,6 +34,10 @@ ENVIRONMENT = {
     "TIDEGATE_STATE_MACHINE_ARN": "arn:aws:states:us-east-1:000000000000:stateMachine:tidegate-driver",
     "TIDEGATE_TOPIC_ARN": "arn:aws:sns:us-east-1:000000000000:tidegate-messages",
     "TIDEGATE_SIGNING_KEY": "arn:aws:kms:us-east-1:000000000000:key/00000000-0000-0000-0000-000000000000",
+    "TIDEGATE_AUDIT_KEY": "arn:aws:kms:us-east-1:000000000000:key/00000000-0000-0000-0000-000000000001",
+    "TIDEGATE_AUDIT_BUCKET": "tidegate-audit",
+    "TIDEGATE_EVENT_BUS": "tidegate",
+    "TIDEGATE_LEASE_SECONDS": "180",
     "TIDEGATE_CONSOLE_URL": "http://127.0.0.1:1",
 }
 GOAL_TIMES_BARE, GOAL_BYTES = 4.0, 8_000_000
