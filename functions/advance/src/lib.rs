@@ -117,7 +117,7 @@ pub async fn handle<T: Turns, C: Clock>(
             wave: decided,
             servers: &decision.servers,
             effects: &decision.effects,
-            cancelled: &decision.cancelled,
+            ended: &decision.ended,
             drained: &decision.drained,
             audit: decision.audit.as_ref(),
             slots: (decision.slots != loaded.slots).then_some(&decision.slots),

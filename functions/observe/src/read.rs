@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use futures::StreamExt;
 use jiff::{SignedDuration, Timestamp};
-use tidegate_domain::decide::{Interest, picks};
+use tidegate_domain::decide::{Interest, Selectors};
 use tidegate_domain::id::{CommandId, InstanceId, JobId, NodeId, ServerId, SnapshotId};
 use tidegate_domain::observation::{
     AccountJob, AccountJobs, Answer, CommandStatus, InstanceSeen, LaunchStatus, ServerSeen,
@@ -82,7 +82,8 @@ impl Round {
     ) {
         let read = if interest.select {
             mgn.all_servers(at).await.map(|mut all| {
-                all.retain(|server| picks(wave, server));
+                let selectors = Selectors::of(&wave.plan);
+                all.retain(|server| selectors.pick(server));
                 all
             })
         } else if interest.servers.is_empty() {

@@ -87,8 +87,9 @@ macro_rules! store_contract {
             turns: a_turn_is_loaded_as_it_was_saved
             turns: a_wave_of_three_thousand_servers_fits_one_turn
             turns: only_what_is_open_is_loaded
-            turns: a_cancelled_effect_is_nobodys
-            turns: an_effect_that_was_taken_is_not_cancelled
+            turns: an_ended_effect_is_nobodys
+            turns: an_effect_that_was_taken_is_not_ended
+            turns: a_claimed_effect_is_ended_as_it_was_loaded
             turns: a_wave_begins_once
             turns: a_stale_turn_is_refused_whole
             turns: a_turn_on_changed_slots_is_refused_whole

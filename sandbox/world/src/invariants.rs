@@ -17,6 +17,7 @@ use std::fmt;
 use jiff::Timestamp;
 use mgn_sim::{ApiError, Reply};
 use serde_json::Value;
+use tidegate_domain::effect::Outcome;
 use tidegate_domain::id::{EffectId, JobId, ServerId, WaveId};
 use tidegate_domain::observation::ServerSeen;
 use tidegate_domain::wave::Wave;
@@ -230,8 +231,12 @@ fn cover(cloud: &Cloud, turn: &Turn<'_>) {
     for effect in turn.effects {
         covered(cloud, format!("effect {}", effect.task.title()));
     }
-    if !turn.cancelled.is_empty() {
-        covered(cloud, "effect cancelled");
+    for outcome in turn.ended.values() {
+        let how = match outcome {
+            Outcome::Job(_) => "effect whose job was seen",
+            _ => "effect cancelled",
+        };
+        covered(cloud, how);
     }
 }
 

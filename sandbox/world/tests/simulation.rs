@@ -26,7 +26,7 @@ fn number(name: &str, default: u64) -> u64 {
 }
 
 /// What two thousand worlds must have come across; else they show nothing.
-const COVERED: [&str; 42] = [
+const COVERED: [&str; 43] = [
     "launch adopts",
     "validate adopts",
     "launch dies before StartTest",
@@ -41,6 +41,7 @@ const COVERED: [&str; 42] = [
     "advance times out",
     "launch times out",
     "effect cancelled",
+    "effect whose job was seen",
     "execution failed Runtime.ExitError",
     "execution stopped in Act",
     "execution stopped in Observe",

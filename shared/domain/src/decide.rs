@@ -5,6 +5,7 @@
 
 mod turn;
 
+mod adopt;
 mod cancel;
 mod decisions;
 mod inbox;
@@ -37,7 +38,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use crate::audit::AuditRecord;
-use crate::effect::{CLAIM_GRACE, Effect, EffectStatus, Task};
+use crate::effect::{CLAIM_GRACE, Effect, EffectStatus, Outcome, Task};
 use crate::hold::HoldReason;
 use crate::id::{EffectId, MessageId, ServerId, WaveId};
 use crate::message::{Body, MOST_MESSAGES, Message};
@@ -49,7 +50,7 @@ use crate::wave::{Claims, Phase, SCHEMA, Wave};
 use self::turn::{Turn, later};
 
 pub use self::interest::interest;
-pub use self::selection::picks;
+pub use self::selection::Selectors;
 
 /// Restarts without a saved decision after which messages are set aside.
 pub const MOST_RESTARTS: u32 = 3;
@@ -104,8 +105,9 @@ pub struct Decision {
     pub effects: Vec<Effect>,
     /// All open effects that a function may take now, with the function's name. At most 40.
     pub hand_out: Vec<(EffectId, &'static str)>,
-    /// Planned effects that nobody shall take any more; saving fails if one was taken meanwhile.
-    pub cancelled: Vec<EffectId>,
+    /// Effects that end by this decision, not by an answer: nobody had begun them and nobody shall
+    /// any more, or what came of them was seen. Saving fails if one was begun or answered meanwhile.
+    pub ended: BTreeMap<EffectId, Outcome>,
     /// Messages that were dealt with.
     pub drained: Vec<MessageId>,
     /// What happened, if anything.
@@ -137,7 +139,7 @@ pub enum Next {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Interest {
     /// Every server that is not archived: the wave's servers are not selected yet. Only those
-    /// that a selector picks are kept ([`picks`]).
+    /// that a selector picks are kept ([`Selectors`]).
     pub select: bool,
     /// Source servers to be read.
     pub servers: Vec<ServerId>,
@@ -193,6 +195,7 @@ pub fn decide(mut facts: Facts) -> Decision {
             inbox::receive(&mut turn, message);
         }
     }
+    adopt::adopt(&mut turn);
     outcomes::apply(&mut turn);
     cancel::cancel_stale(&mut turn);
     launches::keep_slots(&mut turn);
@@ -251,7 +254,7 @@ fn nothing(facts: Facts) -> Decision {
         servers: Vec::new(),
         effects: Vec::new(),
         hand_out: Vec::new(),
-        cancelled: Vec::new(),
+        ended: BTreeMap::new(),
         drained: Vec::new(),
         audit: None,
         slots: facts.slots,
@@ -310,6 +313,7 @@ fn finish(mut turn: Turn) -> Decision {
     if turn.more_messages {
         turn.wake_at = turn.now;
     }
+    adopt::look_again(&mut turn);
     let hand_out = hand_out(&mut turn);
     turn.wave.history += TURN_EVENTS
         + EFFECT_EVENTS * u32::try_from(hand_out.len()).unwrap_or(u32::MAX / EFFECT_EVENTS);
@@ -337,7 +341,7 @@ fn finish(mut turn: Turn) -> Decision {
         servers: turn.servers,
         effects: turn.new,
         hand_out,
-        cancelled: turn.cancelled,
+        ended: turn.ended,
         drained: turn.drained,
         audit,
         slots: turn.slots,

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use tidegate_domain::audit::AuditRecord;
-use tidegate_domain::effect::{Effect, EffectStatus, Outcome, Refusal, RefusalKind};
+use tidegate_domain::effect::{Effect, Outcome};
 use tidegate_domain::id::{EffectId, MessageId, ServerId, WaveId};
 use tidegate_domain::message::Message;
 use tidegate_domain::observation::{AccountJobs, ServerSeen, WaveSeen};
@@ -17,18 +17,6 @@ use tidegate_domain::wave::Wave;
 use crate::error::StoreError;
 
 pub use tidegate_domain::message::MOST_MESSAGES;
-
-/// What an effect becomes that is cancelled before anybody took it.
-#[must_use]
-pub fn cancelled(at: Timestamp) -> EffectStatus {
-    EffectStatus::Answered {
-        outcome: Outcome::Refused(Refusal {
-            kind: RefusalKind::Guard,
-            message: "cancelled before it was begun".to_owned(),
-        }),
-        at,
-    }
-}
 
 /// Everything that a decision is made from.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -69,9 +57,9 @@ pub struct Turn<'a> {
     pub servers: &'a [Server],
     /// New effects.
     pub effects: &'a [Effect],
-    /// Effects that nobody shall take any more. They must still be planned, else the turn is
-    /// [`SaveError::Changed`]; they become [`cancelled()`].
-    pub cancelled: &'a [EffectId],
+    /// Effects that end by this decision; they become answered. Each must still have the status
+    /// that was loaded, else the turn is [`SaveError::Changed`].
+    pub ended: &'a BTreeMap<EffectId, Outcome>,
     /// Messages that were drained; they are remembered for a while, so that a double is known.
     pub drained: &'a [MessageId],
     /// What happened, if anything.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 use tidegate_domain::audit::{AuditHead, AuditRecord, Entry};
-use tidegate_domain::effect::{Effect, EffectStatus, Task};
+use tidegate_domain::effect::{Effect, EffectStatus, Outcome, Task};
 use tidegate_domain::id::{
     ApplicationName, CommandId, EffectId, InstanceId, JobId, MessageId, ServerId, TemplateId,
     WaveId,
@@ -330,8 +330,8 @@ pub struct Draft {
     pub servers: Vec<Server>,
     /// New effects.
     pub effects: Vec<Effect>,
-    /// Cancelled effects.
-    pub cancelled: Vec<EffectId>,
+    /// Effects that end by the decision.
+    pub ended: BTreeMap<EffectId, Outcome>,
     /// Drained messages.
     pub drained: Vec<MessageId>,
     /// The audit record.
@@ -353,7 +353,7 @@ impl Draft {
             loaded,
             wave: next,
             effects: Vec::new(),
-            cancelled: Vec::new(),
+            ended: BTreeMap::new(),
             drained: Vec::new(),
             audit: None,
             slots: None,
@@ -416,7 +416,7 @@ impl Draft {
             wave: &self.wave,
             servers: &self.servers,
             effects: &self.effects,
-            cancelled: &self.cancelled,
+            ended: &self.ended,
             drained: &self.drained,
             audit: self.audit.as_ref(),
             slots: self.slots.as_ref(),

@@ -12,7 +12,7 @@ use tidegate_ports::observations::Observations;
 use tidegate_ports::turns::{Loaded, MOST_MESSAGES, SaveError, Turns};
 
 use super::fixtures::{
-    Draft, all_seen, at, effect_id, message, round, server_id, servers, wave_id,
+    Draft, all_seen, at, effect_id, job_id, message, round, server_id, servers, wave_id,
 };
 use super::{AllPorts, ok};
 
@@ -47,16 +47,16 @@ async fn refused(store: &impl AllPorts, draft: &Draft) {
     }
 }
 
-/// A planned effect can be cancelled: then nobody gets it.
-pub async fn a_cancelled_effect_is_nobodys(store: &impl AllPorts) {
-    let id = wave_id("cancelled");
+/// A decision can end a planned effect: then nobody gets it.
+pub async fn an_ended_effect_is_nobodys(store: &impl AllPorts) {
+    let id = wave_id("ended");
     let planned = save_next(store, &id, at(1), |draft| {
-        draft.plan(&[server_id("cancelled", 0)]);
+        draft.plan(&[server_id("ended", 0)]);
     })
     .await;
     let effect = planned.effects[0].id.clone();
     save_next(store, &id, at(2), |draft| {
-        draft.cancelled = vec![effect.clone()]
+        draft.ended.insert(effect.clone(), Outcome::Done);
     })
     .await;
     let claim = ok(
@@ -66,22 +66,67 @@ pub async fn a_cancelled_effect_is_nobodys(store: &impl AllPorts) {
     assert_eq!(claim, Claim::NotOurs);
 }
 
-/// An effect that somebody took meanwhile is not cancelled, and the turn is decided again.
-pub async fn an_effect_that_was_taken_is_not_cancelled(store: &impl AllPorts) {
-    let id = wave_id("cancelled-late");
+/// An effect that somebody took meanwhile is not ended, and the turn is decided again.
+pub async fn an_effect_that_was_taken_is_not_ended(store: &impl AllPorts) {
+    let id = wave_id("ended-late");
     let planned = save_next(store, &id, at(1), |draft| {
-        draft.plan(&[server_id("cancelled-late", 0)]);
+        draft.plan(&[server_id("ended-late", 0)]);
     })
     .await;
     let effect = planned.effects[0].id.clone();
     let mut late = Draft::next(&id, load(store, &id).await, at(3));
-    late.cancelled = vec![effect.clone()];
+    late.ended.insert(effect.clone(), Outcome::Done);
     let claim = ok(
         Effects::claim(store, &id, &effect, 1, at(2), at(62)).await,
         "claim",
     );
     assert!(matches!(claim, Claim::Ours { again: false, .. }));
     refused(store, &late).await;
+}
+
+/// A decision can end a claimed effect, once: whoever claimed it answers in vain; and not if it was
+/// claimed again or answered meanwhile.
+pub async fn a_claimed_effect_is_ended_as_it_was_loaded(store: &impl AllPorts) {
+    let id = wave_id("ended-claimed");
+    let planned = save_next(store, &id, at(1), |draft| {
+        for n in 0..3 {
+            draft.plan(&[server_id("ended-claimed", n)]);
+        }
+    })
+    .await;
+    let [seen, taken_again, answered] = [0, 1, 2].map(|n| planned.effects[n].id.clone());
+    let claim = async |effect, now, until| {
+        let claim = Effects::claim(store, &id, effect, 1, at(now), at(until)).await;
+        assert!(matches!(ok(claim, "claim"), Claim::Ours { .. }));
+    };
+    let answer = async |effect, until, now| {
+        let answer = store.answer(&id, effect, 1, at(until), &Outcome::Done, at(now));
+        ok(answer.await, "answer");
+    };
+    for effect in [&seen, &taken_again, &answered] {
+        claim(effect, 2, 10).await;
+    }
+    let loaded = load(store, &id).await;
+    claim(&taken_again, 60, 70).await;
+    answer(&answered, 10, 5).await;
+    for effect in [&taken_again, &answered] {
+        let mut late = Draft::next(&id, loaded.clone(), at(61));
+        late.ended.insert(effect.clone(), Outcome::Done);
+        refused(store, &late).await;
+    }
+    let outcome = Outcome::Job(job_id(1));
+    save_next(store, &id, at(62), |draft| {
+        draft.ended.insert(seen.clone(), outcome.clone());
+    })
+    .await;
+    answer(&seen, 10, 63).await;
+    let loaded = load(store, &id).await;
+    let stored = loaded.effects.iter().find(|effect| effect.id == seen);
+    let at = at(62);
+    assert_eq!(
+        stored.map(|effect| &effect.status),
+        Some(&EffectStatus::Answered { outcome, at })
+    );
 }
 
 /// Nothing is known of a wave that was never saved.

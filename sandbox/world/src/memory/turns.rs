@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use tidegate_domain::effect::EffectStatus;
 use tidegate_domain::id::WaveId;
 use tidegate_ports::error::StoreError;
-use tidegate_ports::turns::{Loaded, MOST_MESSAGES, SaveError, Turn, Turns, cancelled};
+use tidegate_ports::turns::{Loaded, MOST_MESSAGES, SaveError, Turn, Turns};
 
 use super::{MemoryStore, StoredEffect, StoredWave, Tables};
 
@@ -122,11 +122,10 @@ fn still_stands(tables: &Tables, turn: &Turn<'_>) -> bool {
             .effects
             .contains_key(&(id.clone(), effect.id.clone()))
     });
-    let cancelled = turn.cancelled.iter().all(|effect| {
-        tables
-            .effects
-            .get(&(id.clone(), effect.clone()))
-            .is_some_and(|stored| stored.effect.status == EffectStatus::Planned)
+    let ended = turn.ended.keys().all(|effect| {
+        let stored = tables.effects.get(&(id.clone(), effect.clone()));
+        let loaded = turn.loaded.effects.iter().find(|e| e.id == *effect);
+        stored.map(|stored| &stored.effect.status) == loaded.map(|loaded| &loaded.status)
     });
     let inbox = turn.drained.iter().all(|message| {
         tables
@@ -141,7 +140,7 @@ fn still_stands(tables: &Tables, turn: &Turn<'_>) -> bool {
             .is_none_or(|stored| !stored.audit.contains_key(&record.number))
     });
     let slots = turn.slots.is_none() || tables.slots_version == turn.loaded.slots_version;
-    wave && effects && cancelled && inbox && audit && slots
+    wave && effects && ended && inbox && audit && slots
 }
 
 fn apply(tables: &mut Tables, turn: &Turn<'_>) {
@@ -172,9 +171,12 @@ fn apply(tables: &mut Tables, turn: &Turn<'_>) {
             },
         );
     }
-    for effect in turn.cancelled {
+    for (effect, outcome) in turn.ended {
         if let Some(stored) = tables.effects.get_mut(&(id.clone(), effect.clone())) {
-            stored.effect.status = cancelled(turn.now);
+            stored.effect.status = EffectStatus::Answered {
+                outcome: outcome.clone(),
+                at: turn.now,
+            };
         }
     }
     for message in turn.drained {

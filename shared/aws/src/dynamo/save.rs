@@ -9,10 +9,10 @@ use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem, Update};
 use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest, Sha256};
-use tidegate_domain::effect::{Effect, EffectStatus};
+use tidegate_domain::effect::{Effect, EffectStatus, Outcome};
 use tidegate_domain::server::Server;
 use tidegate_ports::error::StoreError;
-use tidegate_ports::turns::{SaveError, Turn, cancelled};
+use tidegate_ports::turns::{SaveError, Turn};
 
 use super::DynamoStore;
 use super::effects::StoredTask;
@@ -110,9 +110,11 @@ impl<'a> Transaction<'a> {
         for effect in turn.effects {
             self.effect(turn, effect)?;
         }
-        for effect in turn.cancelled {
+        for (effect, outcome) in turn.ended {
             let loaded = turn.loaded.effects.iter().find(|e| e.id == *effect);
-            self.cancelled(&Key::effect(&turn.wave.id, effect), loaded, turn.now)?;
+            if let Some(loaded) = loaded {
+                self.ended(loaded, outcome, turn.now)?;
+            }
         }
         if let Some(record) = turn.audit {
             let key = Key::audit(&turn.wave.id, record.number);
@@ -162,35 +164,61 @@ impl<'a> Transaction<'a> {
         Ok(())
     }
 
-    /// The effect is answered before anybody took it.
-    fn cancelled(
+    /// The effect becomes answered, if its status is still the one that was loaded.
+    fn ended(
         &mut self,
-        key: &Key,
-        effect: Option<&Effect>,
+        loaded: &Effect,
+        outcome: &Outcome,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        let EffectStatus::Answered { outcome, at } = cancelled(now) else {
-            return Ok(());
-        };
-        let outcome = to_json(key, &outcome)?;
+        let key = Key::effect(&loaded.wave, &loaded.id);
+        let outcome = to_json(&key, outcome)?;
         self.hash(&key.sk);
-        self.update(
-            key,
-            "SET #status = :answered, #outcome = :outcome, #answered_at = :at, #expires = :expires",
-            Some("#status = :planned"),
-            &["status", "outcome", "answered_at", "expires"],
-            values([
-                ("planned", text("planned")),
-                ("answered", text("answered")),
-                ("outcome", text(outcome)),
-                ("at", time(at)),
-                ("expires", forgotten(at)),
-            ]),
-        );
-        let body = effect.map(|effect| to_json(key, &StoredTask::of(effect)));
-        let parts = body.transpose()?.map_or(1, |body| parts(&body));
-        for part in further_parts(key, parts) {
-            let expires = values([("expires", forgotten(at))]);
+        self.hash(&outcome);
+        let update =
+            "SET #status = :answered, #outcome = :outcome, #answered_at = :at, #expires = :expires";
+        let (answered, at, expires) = (text("answered"), time(now), forgotten(now));
+        match &loaded.status {
+            EffectStatus::Planned => self.update(
+                &key,
+                update,
+                Some("#status = :planned"),
+                &["status", "outcome", "answered_at", "expires"],
+                values([
+                    ("planned", text("planned")),
+                    ("answered", answered),
+                    ("outcome", text(outcome)),
+                    ("at", at),
+                    ("expires", expires),
+                ]),
+            ),
+            EffectStatus::Claimed { generation, until } => self.update(
+                &key,
+                update,
+                Some("#status = :claimed AND #generation = :generation AND #until = :until"),
+                &[
+                    "status",
+                    "outcome",
+                    "answered_at",
+                    "expires",
+                    "generation",
+                    "until",
+                ],
+                values([
+                    ("claimed", text("claimed")),
+                    ("generation", number(*generation)),
+                    ("until", time(*until)),
+                    ("answered", answered),
+                    ("outcome", text(outcome)),
+                    ("at", at),
+                    ("expires", expires),
+                ]),
+            ),
+            EffectStatus::Answered { .. } => return Ok(()),
+        }
+        let parts = parts(&to_json(&key, &StoredTask::of(loaded))?);
+        for part in further_parts(&key, parts) {
+            let expires = values([("expires", forgotten(now))]);
             self.update(
                 &part,
                 "SET #expires = :expires",

@@ -105,7 +105,7 @@ async fn drained_messages_and_references_pass_away() {
 }
 
 #[tokio::test]
-async fn answered_and_cancelled_effects_pass_away() {
+async fn answered_and_ended_effects_pass_away() {
     let (store, client) = store().await;
     let wave = wave_id("effects-away");
     let servers: Vec<_> = (0..20_000).map(|n| server_id("effects-away", n)).collect();
@@ -115,7 +115,7 @@ async fn answered_and_cancelled_effects_pass_away() {
         }
     })
     .await;
-    let [small, cancelled, large, large_cancelled] = [0, 1, 2, 3].map(|n| {
+    let [small, ended, large, large_ended] = [0, 1, 2, 3].map(|n| {
         let effect = draft.effects[n].id.clone();
         (
             effect.clone(),
@@ -132,7 +132,9 @@ async fn answered_and_cancelled_effects_pass_away() {
         answer.await.expect("answered");
     }
     next(&store, &wave, |draft| {
-        draft.cancelled = vec![cancelled.0.clone(), large_cancelled.0.clone()];
+        for (id, ..) in [&ended, &large_ended] {
+            draft.ended.insert(id.clone(), Outcome::Done);
+        }
     })
     .await;
     let kept = 90 * 86_400;
@@ -140,9 +142,9 @@ async fn answered_and_cancelled_effects_pass_away() {
         (&small.1, at(5)),
         (&large.1, at(5)),
         (&large.2, at(5)),
-        (&cancelled.1, at(1)),
-        (&large_cancelled.1, at(1)),
-        (&large_cancelled.2, at(1)),
+        (&ended.1, at(1)),
+        (&large_ended.1, at(1)),
+        (&large_ended.2, at(1)),
     ] {
         let item = item(sk).await;
         assert!(item.contains_key("body"), "{sk}");

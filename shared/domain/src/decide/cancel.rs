@@ -4,7 +4,9 @@ use super::launches;
 use super::outcomes::in_effect;
 use super::turn::Turn;
 use super::wants;
-use crate::effect::{Effect, EffectStatus, IRREVERSIBLE_WITHIN, Task};
+use crate::effect::{
+    Effect, EffectStatus, IRREVERSIBLE_WITHIN, Outcome, Refusal, RefusalKind, Task,
+};
 use crate::id::EffectId;
 use crate::server::{CallStep, JobStep, RunStep, Stage};
 
@@ -59,7 +61,11 @@ fn cancel(turn: &mut Turn, which: impl Fn(&Turn, &Effect) -> bool) {
         launches::release(turn, &effect);
         turn.wave.open.remove(&effect);
         turn.stored.remove(&effect);
-        turn.cancelled.push(effect);
+        let refusal = Refusal {
+            kind: RefusalKind::Guard,
+            message: "cancelled before it was begun".to_owned(),
+        };
+        turn.ended.insert(effect, Outcome::Refused(refusal));
     }
 }
 

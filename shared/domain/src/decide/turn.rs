@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::Facts;
 use crate::audit::{About, Entry};
-use crate::effect::{Effect, EffectStatus, Task};
+use crate::effect::{Effect, EffectStatus, Outcome, Task};
 use crate::hold::{Hold, HoldId, HoldReason};
 use crate::id::{EffectId, MessageId, ServerId, WaveId};
 use crate::news::News;
@@ -49,8 +49,8 @@ pub(super) struct Turn {
     pub(super) now: Timestamp,
     /// New effects.
     pub(super) new: Vec<Effect>,
-    /// Planned effects that nobody shall take any more.
-    pub(super) cancelled: Vec<EffectId>,
+    /// Stored effects that ended without an answer of the function that does them.
+    pub(super) ended: BTreeMap<EffectId, Outcome>,
     /// Messages dealt with.
     pub(super) drained: Vec<MessageId>,
     /// What happened.
@@ -87,7 +87,7 @@ impl Turn {
             jobs: facts.jobs,
             now,
             new: Vec::new(),
-            cancelled: Vec::new(),
+            ended: BTreeMap::new(),
             drained: Vec::new(),
             entries: Vec::new(),
             make_due: BTreeSet::new(),

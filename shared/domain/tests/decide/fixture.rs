@@ -233,7 +233,7 @@ impl Hand {
             self.tasks.push(effect.task.clone());
             self.effects.insert(effect.id.clone(), effect.clone());
         }
-        for effect in &decision.cancelled {
+        for effect in decision.ended.keys() {
             self.effects.remove(effect);
         }
         if let Some(audit) = &decision.audit {

@@ -1,10 +1,13 @@
 //! The planner: jobs within MGN's slots, shared among waves.
 
+use std::collections::BTreeMap;
+
 use jiff::SignedDuration;
-use tidegate_domain::decide::decide;
-use tidegate_domain::effect::Task;
+use tidegate_domain::decide::{Facts, decide};
+use tidegate_domain::effect::{EffectStatus, Outcome, Task};
 use tidegate_domain::id::{EffectId, JobId, WaveId};
 use tidegate_domain::observation::{AccountJob, AccountJobs};
+use tidegate_domain::server::{JobStep, Stage};
 use tidegate_domain::slots::{MOST_JOBS, MOST_SERVERS_IN_JOBS, Reservation};
 
 use crate::fixture::{Hand, plan};
@@ -103,6 +106,81 @@ fn jobs_of_strangers_are_seen() {
     let mut after = decision.slots.clone();
     after.waiting.clear();
     assert!(after.reservations.len() <= 4);
+}
+
+/// What is known while somebody is at the first test's launch, and which effect that is.
+fn at_the_first_launch() -> (Facts, EffectId) {
+    let mut hand = Hand::new(plan(3, 0));
+    first_jobs(&mut hand);
+    let mut facts = hand.facts();
+    let launch = facts
+        .effects
+        .iter_mut()
+        .find(|effect| matches!(effect.task, Task::StartTest { .. }))
+        .expect("a launch");
+    launch.status = EffectStatus::Claimed {
+        generation: 1,
+        until: hand.now + SignedDuration::from_secs(60),
+    };
+    let id = launch.id.clone();
+    (facts, id)
+}
+
+fn in_progress(facts: &Facts, effect: Option<EffectId>) -> (Option<AccountJobs>, JobId) {
+    let id = JobId::parse("mgnjob-90000000000000001").expect("a job ID");
+    let job = AccountJob {
+        id: id.clone(),
+        servers: 3,
+        effect,
+    };
+    let jobs = AccountJobs {
+        at: facts.now,
+        jobs: vec![job],
+    };
+    (Some(jobs), id)
+}
+
+#[test]
+fn a_job_whose_starter_died_is_known_by_its_tag() {
+    let (mut facts, effect) = at_the_first_launch();
+    let (jobs, job) = in_progress(&facts, Some(effect.clone()));
+    facts.jobs = jobs;
+    let decision = decide(facts);
+    let outcome = Outcome::Job(job.clone());
+    assert_eq!(decision.ended, BTreeMap::from([(effect.clone(), outcome)]));
+    assert!(!decision.wave.expect("a wave").open.contains_key(&effect));
+    for server in &decision.servers {
+        assert!(
+            matches!(&server.stage, Stage::Launching { step: JobStep::Running { job: j, .. }, .. } if *j == job),
+            "{:?}",
+            server.stage
+        );
+    }
+    assert_eq!(decision.slots.reservations[&effect].job, Some(job));
+}
+
+#[test]
+fn a_job_without_the_tag_is_nobodys_answer() {
+    let (facts, effect) = at_the_first_launch();
+    let other = EffectId::parse("other-1-0").expect("an ID");
+    for tag in [None, Some(other)] {
+        let mut facts = facts.clone();
+        facts.jobs = in_progress(&facts, tag).0;
+        let (before, pace) = (
+            facts.now,
+            facts
+                .wave
+                .as_ref()
+                .expect("a wave")
+                .plan
+                .policy
+                .observe_every,
+        );
+        let decision = decide(facts);
+        assert_eq!(decision.ended, BTreeMap::new());
+        assert!(decision.wave.expect("a wave").open.contains_key(&effect));
+        assert!(decision.wake_at <= before + pace, "it is looked for again");
+    }
 }
 
 #[test]
