@@ -19,7 +19,7 @@ from .sandbox import FAULTS, REPOSITORY, Options, Sandbox
 
 PLAN = REPOSITORY / "examples" / "orders.yaml"
 WAVE = "orders"
-SPEED = 400.0
+SPEED = 600.0
 SECONDS = 180
 
 
