@@ -12,6 +12,7 @@ ARGS ?=
 # One feature set for every command, or the AWS SDK would be built once for each.
 EVERYTHING := --workspace --all-targets
 FUNCTIONS := $(notdir $(wildcard functions/*))
+BENCHES := $(patsubst %.rs,bench-%,$(notdir $(wildcard */*/benches/*.rs)))
 
 .DEFAULT_GOAL := help
 .PHONY: help setup build demo sandbox test simulate bench lint templates package clean
@@ -38,8 +39,8 @@ simulate: build ## Simulate N worlds under faults; SEED=… replays one
 	$(CARGO_TARGET_DIR)/debug/simulate $(if $(SEED),--seed $(SEED),--count $(N)) $(ARGS)
 
 bench: .venv/made ## Measure decisions, binaries and calls of MGN
-	cargo build --release --workspace $(FUNCTIONS:%=--bin %) --example bare
-	cargo bench --workspace --bench '*'
+	cargo build --profile lambda --workspace $(FUNCTIONS:%=--bin %) $(BENCHES:%=--example %) --example bare
+	set -e; for bench in $(BENCHES); do echo; $(CARGO_TARGET_DIR)/lambda/examples/$$bench; done
 	.venv/bin/python -m tests.benches.binaries
 
 lint: ## Check format and lints

@@ -13,7 +13,8 @@ from pathlib import Path
 
 from .accident import Accident
 from .layout import binary
-from .mail import Mailbox, follow, read
+from .mailbox import Mailbox
+from .page import follow, read
 from .processes import SandboxError, forget_personal_settings
 from .sandbox import FAULTS, REPOSITORY, Options, Sandbox
 
@@ -26,12 +27,12 @@ SECONDS = 180
 class Demo:
     """The wave, watched."""
 
-    def __init__(self, sandbox: Sandbox, person_is_there: bool):
+    def __init__(self, sandbox: Sandbox, mailbox: Mailbox, person_is_there: bool):
         self.sandbox = sandbox
         self.person_is_there = person_is_there
         self.started = time.monotonic()
         self.environment = os.environ | sandbox.variables
-        self.mailbox = Mailbox(sandbox)
+        self.mailbox = mailbox
         self.followed: set[str] = set()
         self.last_line = ""
 
@@ -114,8 +115,8 @@ def main(arguments: list[str]) -> int:
     attended = sys.stdin.isatty() and sys.stdout.isatty() and not chosen.unattended and not os.environ.get("CI")
     accident = None
     try:
-        with Sandbox(options) as sandbox:
-            demo = Demo(sandbox, attended)
+        with Sandbox(options) as sandbox, Mailbox(sandbox) as mailbox:
+            demo = Demo(sandbox, mailbox, attended)
             demo.tell(f"sandbox ready; applying {PLAN.relative_to(REPOSITORY)}")
             if chosen.faults:
                 accident = Accident(sandbox)

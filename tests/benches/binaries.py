@@ -1,4 +1,4 @@
-"""Measures each release binary: size, time from spawn to first `next`, peak memory.
+"""Measures each binary as Lambda runs it: size, time from spawn to first `next`, peak memory.
 
 A stand-in for Lambda's Runtime API answers `next` with nothing and times when it is asked. Run it with
 `make bench`, or `python -m tests.benches.binaries --debug` for a first look.
@@ -114,10 +114,10 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--debug", action="store_true", help="measure the debug binaries")
     parser.add_argument("--runs", type=int, default=20)
     chosen = parser.parse_args(arguments)
-    directory = target_directory() / ("debug" if chosen.debug else "release")
+    directory = target_directory() / ("debug" if chosen.debug else "lambda")
     bare_program = directory / "examples" / "bare"
     if not (directory / FUNCTIONS[0]).exists():
-        raise SystemExit(f"no binaries in {directory}: `cargo build --release --workspace --all-targets` makes them")
+        raise SystemExit(f"no binaries in {directory}: `make bench` makes them")
     print(f"{os.cpu_count()} processors, median of {chosen.runs} starts\n")
     print(f"{'binary':10} {'bytes':>12} {'start':>9} {'times bare':>11} {'peak':>9}")
     bare = measure("bare", bare_program, chosen.runs) if bare_program.exists() else None

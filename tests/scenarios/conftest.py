@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from sandbox.local.layout import binary
-from sandbox.local.mail import Mailbox
+from sandbox.local.mailbox import Mailbox
 from sandbox.local.sandbox import Options, Sandbox
 
 from .wave import Scene, until
@@ -43,7 +43,7 @@ def scene(request, tmp_path_factory):
         slack_webhook=getattr(module, "SLACK_WEBHOOK", False),
         quiet=True,
     )
-    with Sandbox(options) as sandbox:
-        scene = Scene(sandbox, Mailbox(sandbox))
+    with Sandbox(options) as sandbox, Mailbox(sandbox) as mailbox:
+        scene = Scene(sandbox, mailbox)
         until(lambda: len(scene.source_servers("")) == sum(module.SCENARIOS.values()))
         yield scene

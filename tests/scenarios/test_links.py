@@ -2,7 +2,10 @@
 
 import json
 
-from sandbox.local.mail import Mailbox, follow
+import pytest
+
+from sandbox.local.mailbox import Mailbox
+from sandbox.local.page import follow
 
 from .wave import plan
 
@@ -32,8 +35,14 @@ def approvals(wave) -> list[str]:
     return next((gate["approved_by"] for gate in wave.status()["gates"] if gate["gate"] == "cutover"), [])
 
 
-def test_a_quorum_is_met_by_links_of_different_mailboxes_alone(scene):
-    mailboxes = {address: Mailbox(scene.sandbox, address) for address in (ANN, BOB)}
+@pytest.fixture
+def mailboxes(scene):
+    """Those of the two approvers."""
+    with Mailbox(scene.sandbox, ANN) as anns, Mailbox(scene.sandbox, BOB) as bobs:
+        yield {ANN: anns, BOB: bobs}
+
+
+def test_a_quorum_is_met_by_links_of_different_mailboxes_alone(scene, mailboxes):
     wave = scene.apply(plan("quorum", gates=gates("quorum")))
     wave.until(lambda _: all(links(scene, mailbox, "quorum") for mailbox in mailboxes.values()))
     (anns,), (bobs,) = (links(scene, mailbox, "quorum") for mailbox in mailboxes.values())
@@ -52,9 +61,7 @@ def test_a_quorum_is_met_by_links_of_different_mailboxes_alone(scene):
     assert wave.until_ended()["phase"] == "Completed"
 
 
-def test_nobody_is_asked_while_one_subscriber_would_get_several_links(scene):
-    for address in (ANN, BOB):
-        Mailbox(scene.sandbox, address)
+def test_nobody_is_asked_while_one_subscriber_would_get_several_links(scene, mailboxes):
     topic = scene.sandbox.outputs["Topic"]
     queue = scene.sandbox.client("sqs").create_queue(QueueName="everything")["QueueUrl"]
     attributes = scene.sandbox.client("sqs").get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])
@@ -73,7 +80,6 @@ def test_nobody_is_asked_while_one_subscriber_would_get_several_links(scene):
     )
     released = [command for command, _ in hold["commands"] if command.startswith("tidegate resume")]
     wave.command(released[0])
-    anns = Mailbox(scene.sandbox, ANN)
-    wave.until(lambda _: links(scene, anns, "overheard"))
+    wave.until(lambda _: links(scene, mailboxes[ANN], "overheard"))
     scene.tidegate("abort", "overheard")
     wave.until_ended()

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from sandbox.local.mail import follow
+from sandbox.local.page import follow
 
 from .wave import Refused, plan
 

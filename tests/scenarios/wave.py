@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from botocore.exceptions import ClientError
 
 from sandbox.local.layout import binary
-from sandbox.local.mail import Mailbox, follow
+from sandbox.local.mailbox import Mailbox
+from sandbox.local.page import follow
 from sandbox.local.processes import DIRECT
 from sandbox.local.sandbox import Sandbox
 

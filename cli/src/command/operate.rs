@@ -3,6 +3,8 @@
 //! Each looks at the wave first, so that a wrong name or a wave that has ended is told here, and
 //! waits a little for the wave to show that it was counted.
 
+use std::collections::BTreeMap;
+
 use tidegate_domain::gate::Gate;
 use tidegate_domain::id::{ServerId, WaveId};
 use tidegate_domain::view::WaveView;
@@ -104,13 +106,24 @@ pub async fn skip(
             },
         )
         .await?;
-    let gone = |view: &WaveView| {
-        view.servers
-            .iter()
-            .filter(|server| servers.contains(&server.server))
-            .all(|server| matches!(server.stage.as_str(), "skipped" | "aborted"))
+    let stages = |view: &WaveView| -> BTreeMap<ServerId, String> {
+        let chosen = view.servers.iter().filter(|s| servers.contains(&s.server));
+        chosen
+            .map(|s| (s.server.clone(), s.stage.clone()))
+            .collect()
     };
-    settle(client, wave, "told to leave them out", gone, terminal).await
+    let before = stages(&view);
+    let changed = |view: &WaveView| {
+        stages(view)
+            .iter()
+            .all(|(id, stage)| before.get(id) != Some(stage))
+    };
+    let told = if matches!(view.summary.phase.as_str(), "RollingBack" | "Aborting") {
+        "told that this was done by hand"
+    } else {
+        "told to leave them out"
+    };
+    settle(client, wave, told, changed, terminal).await
 }
 
 /// Let servers, or all servers of applications, pass although a check fails on them.

@@ -391,6 +391,34 @@ async fn skip_takes_hostnames_and_ids() {
 }
 
 #[tokio::test]
+async fn skip_in_a_wave_that_is_being_ended_says_what_it_means_there() {
+    let rolling = |stage: &str| {
+        let mut wave = view(&json!({ "phase": "RollingBack", "held": true }));
+        wave["servers"][0]["stage"] = json!(stage);
+        wave
+    };
+    let console = Console::default()
+        .answer(
+            "GET /api/waves/orders",
+            &[
+                (200, rolling("keeping data")),
+                (200, rolling("copying data")),
+            ],
+        )
+        .answer(
+            "POST /api/waves/orders/commands",
+            &[(202, json!({ "wave": "orders" }))],
+        );
+    let address = console.serve().await;
+    let (code, output, _) = told(&tidegate(&address, &["skip", "orders", "web01"]).await);
+    assert_eq!(code, 0);
+    assert!(
+        output.starts_with("Wave orders is told that this was done by hand."),
+        "{output}"
+    );
+}
+
+#[tokio::test]
 async fn a_hostname_that_several_servers_have_is_not_guessed() {
     let mut wave = view(&json!({}));
     wave["servers"][1]["hostname"] = json!("Web01");

@@ -12,27 +12,31 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tidegate_ports::error::{HandlerError, chain};
 use tracing::Instrument;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::Layer;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 /// The runtime repeats every handler's error at this target, which we have logged; so are panics.
-const REPEATS: &str = "lambda_runtime::layers::panic=off";
+const REPEATS: &str = "lambda_runtime::layers::panic";
 
 /// Write log lines as JSON to the standard output, which Lambda takes to CloudWatch; `RUST_LOG`
-/// says which, `info` if it is not set. A panic is a log line too.
+/// says which (`warn`, `info,tidegate_aws=debug`), `info` if it does not. A panic is a log line too.
 pub fn start_tracing() {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    let filter = match REPEATS.parse() {
-        Ok(directive) => filter.add_directive(directive),
-        Err(_) => filter,
-    };
-    // A second subscriber is no error: the first stays.
-    let _ = tracing_subscriber::fmt()
+    let wanted = std::env::var("RUST_LOG")
+        .ok()
+        .and_then(|wanted| wanted.parse::<Targets>().ok());
+    let filter = wanted
+        .unwrap_or_else(|| Targets::new().with_default(LevelFilter::INFO))
+        .with_target(REPEATS, LevelFilter::OFF);
+    let lines = tracing_subscriber::fmt::layer()
         .json()
         .flatten_event(true)
         .with_span_list(false)
         .with_ansi(false)
-        .with_env_filter(filter)
-        .try_init();
+        .with_filter(filter);
+    // A second subscriber is no error: the first stays.
+    let _ = tracing_subscriber::registry().with(lines).try_init();
     std::panic::set_hook(Box::new(
         |panic| tracing::error!(%panic, "the function panicked"),
     ));

@@ -108,13 +108,7 @@ fn reject(turn: &mut Turn, said: &Said<'_>) -> String {
         _ => String::new(),
     };
     end_expiry(turn, *gate);
-    // Held already: the gate is asked again once the wave goes on.
-    if turn.wave.hold.is_none() {
-        turn.hold(HoldReason::Rejected {
-            gate: gate.to_string(),
-            by: format!("{by}{because}"),
-        });
-    }
+    gates::rejected(turn, *gate, format!("{by}{because}"));
     format!(
         "{by} rejected the {gate} gate by {}{in_time}{because}.",
         said.door.name()

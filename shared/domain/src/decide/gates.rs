@@ -179,6 +179,16 @@ pub(super) fn quorum(plan: &GatePlan, open: &OpenGate) -> Option<BTreeSet<Server
     (!approved.is_empty()).then_some(approved)
 }
 
+/// A gate was rejected: the wave is held, unless it is already; then the gate is asked again once the
+/// wave goes on.
+pub(super) fn rejected(turn: &mut Turn, gate: Gate, by: String) {
+    turn.rejected.insert(gate, by.clone());
+    turn.hold(HoldReason::Rejected {
+        gate: gate.to_string(),
+        by,
+    });
+}
+
 /// Nobody decided in time, or not enough.
 fn expire(turn: &mut Turn, gate: Gate, plan: &GatePlan, open: OpenGate) -> bool {
     match plan.on_expiry {
@@ -192,10 +202,7 @@ fn expire(turn: &mut Turn, gate: Gate, plan: &GatePlan, open: OpenGate) -> bool 
             );
             turn.about(About::gate(gate));
             turn.wave.gates.remove(&gate);
-            turn.hold(HoldReason::Rejected {
-                gate: gate.to_string(),
-                by: "its plan, as nobody decided in time".to_owned(),
-            });
+            rejected(turn, gate, "its plan, as nobody decided in time".to_owned());
         }
         OnExpiry::RollBack => {
             turn.note(

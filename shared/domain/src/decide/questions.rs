@@ -8,7 +8,6 @@ use super::gates;
 use super::turn::Turn;
 use crate::effect::Task;
 use crate::gate::{Gate, GateState};
-use crate::hold::HoldReason;
 use crate::wave::{Posted, Question};
 
 /// The most messages that are remembered; the oldest are left as they are.
@@ -53,7 +52,6 @@ pub(super) fn close(turn: &mut Turn) {
 
 /// How the question ended; None while it is asked.
 fn end(turn: &Turn, question: &Question) -> Option<String> {
-    let gate = question.gate.to_string();
     let ended = turn.wave.phase.terminal();
     let ours = |evidence: &str| evidence == question.evidence;
     match turn.wave.gates.get(&question.gate) {
@@ -78,11 +76,9 @@ fn end(turn: &Turn, question: &Question) -> Option<String> {
             Some(format!("It lapsed, and is asked again: {named}."))
         }
         Some(GateState::Open(_) | GateState::Approved { .. }) | None => {
-            Some(match turn.wave.hold.as_ref().map(|hold| &hold.reason) {
-                Some(HoldReason::Rejected { gate: held, by }) if *held == gate => {
-                    format!("It was rejected by {by}.")
-                }
-                _ => "It is not asked any more.".to_owned(),
+            Some(match turn.rejected.get(&question.gate) {
+                Some(by) => format!("It was rejected by {by}."),
+                None => "It is not asked any more.".to_owned(),
             })
         }
     }

@@ -11,6 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::Facts;
 use crate::audit::{About, Entry};
 use crate::effect::{Effect, EffectStatus, Outcome, Task};
+use crate::gate::Gate;
 use crate::hold::{Hold, HoldId, HoldReason};
 use crate::id::{EffectId, MessageId, ServerId, WaveId};
 use crate::news::News;
@@ -55,6 +56,8 @@ pub(super) struct Turn {
     pub(super) drained: Vec<MessageId>,
     /// What happened.
     pub(super) entries: Vec<Entry>,
+    /// Gates that were rejected in this turn, by whom and why.
+    pub(super) rejected: BTreeMap<Gate, String>,
     /// Waves that can have slots now.
     pub(super) make_due: BTreeSet<WaveId>,
     /// Whether more messages may wait for the next turn, older than any that are still to come.
@@ -90,6 +93,7 @@ impl Turn {
             ended: BTreeMap::new(),
             drained: Vec::new(),
             entries: Vec::new(),
+            rejected: BTreeMap::new(),
             make_due: BTreeSet::new(),
             more_messages: false,
             wake_at: now.saturating_add(LONGEST_SLEEP).unwrap_or(Timestamp::MAX),

@@ -141,7 +141,7 @@ fn rejected_under_another_hold() {
         },
     );
     hand.send(say(CUTOVER, Verdict::Reject, evidence));
-    check(hand, "It is not asked any more.");
+    check(hand, "It was rejected by ops@example.com.");
 }
 
 #[test]

@@ -1,13 +1,11 @@
-"""The person of the demo: finds the link in a mail, opens the page, presses the right button."""
+"""The person of the demo: opens the page, reads it, presses the right button."""
 
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from sandbox.local.mail import Message, follow, read
-
-CONSOLE = "http://127.0.0.1:1/_aws/execute-api/abc/$default"
+from sandbox.local.page import follow, read
 
 TWO_BUTTONS = """<form method="post" action="decide"><input type="hidden" name="token" value="a&amp;b">
 <button name="decision" value="reject">Reject</button><button name="decision" value="approve">Approve</button></form>"""
@@ -64,11 +62,6 @@ def test_a_page_without_a_form_is_no_decision(page):
     with pytest.raises(LookupError):
         follow(f"{address}/decide?token=t")
     assert not posted
-
-
-def test_links_are_found_in_the_text():
-    text = f"Approve:\n  {CONSOLE}/decide?token=eyJ.a-b_c~d%3D\nor look at {CONSOLE}/ first."
-    assert Message("", text, {}).links(CONSOLE) == [f"{CONSOLE}/decide?token=eyJ.a-b_c~d%3D"]
 
 
 def test_a_page_is_read_by_its_heading_and_facts(page):

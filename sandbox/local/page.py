@@ -1,76 +1,12 @@
-"""A mailbox on the topic, and a browser just good enough for the approval page."""
+"""A browser just good enough for the approval page."""
 
 import json
-import re
-import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from dataclasses import dataclass
 from html.parser import HTMLParser
 
 from .processes import DIRECT
-
-
-@dataclass(frozen=True)
-class Message:
-    """One mail as SNS hands it to subscribers."""
-
-    subject: str
-    text: str
-    attributes: dict[str, str]
-
-    def links(self, console: str) -> list[str]:
-        """Approval links in it."""
-        return re.findall(re.escape(f"{console}/decide?token=") + r"[A-Za-z0-9._~%-]+", self.text)
-
-
-def filter_policy(address: str) -> str:
-    """What a person's subscription takes: messages to them alone, and those to nobody in particular."""
-    return json.dumps({"to": [address, {"exists": False}]})
-
-
-class Mailbox:
-    """A person's mailbox: subscribes to the topic as README.md says, through a queue of its own. Doubles
-    are as likely as on AWS."""
-
-    def __init__(self, sandbox, address: str = "ops@example.com"):
-        self.address = address
-        self.queues = sandbox.client("sqs")
-        self.url = self.queues.create_queue(QueueName=re.sub(r"\W", "-", address))["QueueUrl"]
-        queue = self.queues.get_queue_attributes(QueueUrl=self.url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
-        allow = {"Effect": "Allow", "Principal": {"Service": "sns.amazonaws.com"}, "Action": "sqs:SendMessage", "Resource": queue}
-        policy = json.dumps({"Version": "2012-10-17", "Statement": [allow]})
-        self.queues.set_queue_attributes(QueueUrl=self.url, Attributes={"Policy": policy})
-        sandbox.client("sns").subscribe(
-            TopicArn=sandbox.outputs["Topic"], Protocol="sqs", Endpoint=queue,
-            Attributes={"FilterPolicy": filter_policy(address)},
-        )
-        self.messages: list[Message] = []
-
-    def fetch(self) -> list[Message]:
-        """What arrived since the last call."""
-        arrived: list[Message] = []
-        while batch := self.queues.receive_message(QueueUrl=self.url, MaxNumberOfMessages=10).get("Messages"):
-            for raw in batch:
-                self.queues.delete_message(QueueUrl=self.url, ReceiptHandle=raw["ReceiptHandle"])
-                body = json.loads(raw["Body"])
-                attributes = {key: value["Value"] for key, value in body.get("MessageAttributes", {}).items()}
-                arrived.append(Message(body.get("Subject") or "", body["Message"], attributes))
-        self.messages += arrived
-        return arrived
-
-    def wait_for_link(self, console: str, seconds: float) -> str:
-        """The first approval link of a mail that is already here or still comes."""
-        deadline = time.monotonic() + seconds
-        while True:
-            self.fetch()
-            for message in self.messages:
-                if links := message.links(console):
-                    return links[0]
-            if time.monotonic() > deadline:
-                raise TimeoutError("no mail with an approval link came")
-            time.sleep(0.1)
 
 
 class _Forms(HTMLParser):
