@@ -3,8 +3,10 @@
 use jiff::tz::TimeZone;
 use tidegate::render::audit;
 use tidegate::terminal::{Look, Paint};
-use tidegate_domain::audit::{About, AuditHead, Entry, Finding, Report, StoredRecord};
-use tidegate_domain::id::WaveId;
+use tidegate_domain::audit::{
+    About, AuditHead, EffectRecord, Entry, Finding, Report, StoredRecord,
+};
+use tidegate_domain::id::{EffectId, WaveId};
 use tidegate_domain::refused::{RefusedCount, RefusedDay, RefusedRequest};
 
 fn look() -> Look {
@@ -42,6 +44,18 @@ fn a_chain_is_a_line_for_each_entry() {
                 Some("orders-3-0"),
             ),
         ],
+        vec![
+            EffectRecord {
+                id: EffectId::parse("orders-2-0").expect("an ID"),
+                task: "Launching tests".to_owned(),
+                outcome: Some("job mgnjob-90000000000000001".to_owned()),
+            },
+            EffectRecord {
+                id: EffectId::parse("orders-3-0").expect("an ID"),
+                task: "Telling people".to_owned(),
+                outcome: None,
+            },
+        ],
     );
     let stored = [
         StoredRecord {
@@ -58,6 +72,10 @@ fn a_chain_is_a_line_for_each_entry() {
         "GateApproved",
         "user/ann",
         "3f2a91c0d7e4…",
+        "EffectEnded",
+        "Launching tests: job mgnjob-90000000000000001",
+        "EffectWanted",
+        "Telling people",
         "orders-3-0",
         "cannot be read",
     ] {

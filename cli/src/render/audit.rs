@@ -16,7 +16,7 @@ const DIGITS: usize = 12;
 /// The longest text of somebody else's that is shown, in characters.
 const LONGEST: usize = 300;
 
-/// The records, a line for each entry.
+/// The records, a line for each entry and for each effect.
 #[must_use]
 pub fn chain(records: &[StoredRecord], look: &Look) -> String {
     if records.is_empty() {
@@ -55,6 +55,20 @@ pub fn chain(records: &[StoredRecord], look: &Look) -> String {
                     short(entry.reference.as_deref().unwrap_or_default()),
                     Tone::Plain,
                 ),
+            ]);
+        }
+        for effect in &record.effects {
+            let (event, what) = match &effect.outcome {
+                Some(outcome) => ("EffectEnded", format!("{}: {outcome}", effect.task)),
+                None => ("EffectWanted", effect.task.clone()),
+            };
+            lines.add_row(vec![
+                cell(stored.number, Tone::Plain),
+                cell(exact(record.at, &look.zone), Tone::Plain),
+                cell(event, Tone::Plain),
+                cell(one_line(&what, LONGEST), Tone::Plain),
+                cell("tidegate", Tone::Plain),
+                cell(&effect.id, Tone::Plain),
             ]);
         }
     }

@@ -21,7 +21,7 @@ fn chain() -> [AuditPage; 2] {
                 about: About::default(),
             };
             let at = "2026-12-05T21:30:00Z".parse().expect("a time");
-            let record = head.append(&wave, 1, at, vec![entry]);
+            let record = head.append(&wave, 1, at, vec![entry], Vec::new());
             StoredRecord {
                 number: record.number,
                 body: serde_json::to_string(&record).expect("JSON"),

@@ -257,6 +257,7 @@ async fn nothing_is_signed_that_does_not_continue_what_was_signed() {
                 at: draft.now,
                 generation: 1,
                 entries: Vec::new(),
+                effects: Vec::new(),
                 previous,
             };
             draft.wave.audit = AuditHead {

@@ -67,6 +67,7 @@ pub async fn handle<E: Effects, S: Signer, M: Mails + Subscribers, K: SlackPosts
         evidence,
         approvers,
         expires,
+        mailboxes,
         notify,
         asking,
     } = &claimed.effect.task
@@ -89,7 +90,7 @@ pub async fn handle<E: Effects, S: Signer, M: Mails + Subscribers, K: SlackPosts
     }
     let mut refused: Option<Refusal> = None;
     let recipients = question.recipients();
-    if let Err(refusal) = each_their_own(&recipients, ports.mails).await? {
+    if let Err(refusal) = each_their_own(&recipients, mailboxes, ports.mails).await? {
         return claimed.answer(&Outcome::Refused(refusal)).await;
     }
     for &to in &recipients {
@@ -123,15 +124,19 @@ pub async fn handle<E: Effects, S: Signer, M: Mails + Subscribers, K: SlackPosts
         .await
 }
 
-/// Make sure that each link goes to one mailbox. Where there is one link there is nothing to mix up.
+/// Make sure that nobody gets the links of two who are asked at this gate: not now, and not by a
+/// reminder or an escalation that asks one of them alone.
 async fn each_their_own(
     recipients: &[Option<&Approver>],
+    mailboxes: &[Approver],
     subscribers: &impl Subscribers,
 ) -> Result<Result<(), Refusal>, HandlerError> {
     let links: Vec<_> = recipients.iter().copied().flatten().collect();
     if links.is_empty() {
         return Ok(Ok(()));
     }
+    let others = mailboxes.iter().filter(|one| !links.contains(one));
+    let all: Vec<_> = links.iter().copied().chain(others).collect();
     let subscriptions = match subscribers.subscriptions().await {
         Ok(subscriptions) => subscriptions,
         Err(ReadError::Denied(message)) => {
@@ -145,7 +150,7 @@ async fn each_their_own(
     for approver in mailboxes::unreached(&subscriptions, &links) {
         tracing::warn!(%approver, "nobody who subscribed to the topic gets this approver's link");
     }
-    Ok(mailboxes::shared(&subscriptions, &links).map_or(Ok(()), Err))
+    Ok(mailboxes::shared(&subscriptions, &all).map_or(Ok(()), Err))
 }
 
 /// Ask one approver, or everybody who subscribed to news if `to` is None. A refusal is for good.

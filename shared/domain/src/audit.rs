@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 
 use crate::gate::{Gate, Verdict};
 use crate::hold::HoldId;
-use crate::id::{JobId, ServerId, WaveId};
+use crate::id::{EffectId, JobId, ServerId, WaveId};
 
 pub use seal::{Seal, Sealed};
 pub use verify::{Finding, Report, Verifier};
@@ -41,14 +41,29 @@ pub struct AuditRecord {
     pub generation: u64,
     /// What happened, in order.
     pub entries: Vec<Entry>,
+    /// The effects that were wanted, and those that ended.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub effects: Vec<EffectRecord>,
     /// The hash of the record before, empty for the first.
     pub previous: String,
+}
+
+/// An effect that was wanted or that ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EffectRecord {
+    /// Which effect.
+    pub id: EffectId,
+    /// What it does, for people: [`Task::title`](crate::effect::Task::title).
+    pub task: String,
+    /// How it ended, with the job or command of AWS; absent where it is wanted.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub outcome: Option<String>,
 }
 
 /// One thing that happened.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
-    /// What, in the past tense: `PhaseEntered`, `DecisionCounted`, `EffectPlanned`, …
+    /// What, in the past tense: `PhaseEntered`, `MessageCounted`, `GateOpened`, …
     pub event: String,
     /// A sentence for people.
     pub text: String,
@@ -72,6 +87,9 @@ pub struct About {
     /// The gate.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub gate: Option<Gate>,
+    /// The hash of the evidence that was asked about or decided on.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub evidence: Option<String>,
     /// What a person decided at it.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub verdict: Option<Verdict>,
@@ -105,6 +123,15 @@ impl About {
         }
     }
 
+    /// A gate, and the evidence that it was asked or decided on.
+    #[must_use]
+    pub fn evidence(gate: Gate, evidence: &str) -> Self {
+        Self {
+            evidence: Some(evidence.to_owned()),
+            ..Self::gate(gate)
+        }
+    }
+
     /// One server.
     #[must_use]
     pub fn server(server: &ServerId) -> Self {
@@ -131,6 +158,7 @@ impl AuditHead {
         generation: u64,
         at: Timestamp,
         entries: Vec<Entry>,
+        effects: Vec<EffectRecord>,
     ) -> AuditRecord {
         let record = AuditRecord {
             wave: wave.clone(),
@@ -138,6 +166,7 @@ impl AuditHead {
             at,
             generation,
             entries,
+            effects,
             previous: self.hash.clone(),
         };
         self.records = record.number;

@@ -227,6 +227,7 @@ fn existing_or_begun(
         id: facts.id.clone(),
         plan: *plan,
         applied_by: message.by.clone(),
+        authors_before: Vec::new(),
         started_by: None,
         phase: Phase::Waiting,
         phase_since: facts.now,
@@ -327,14 +328,15 @@ fn finish(mut turn: Turn) -> Decision {
         Next::Park
     };
     let entries = std::mem::take(&mut turn.entries);
-    let audit = (!entries.is_empty()).then(|| {
+    let effects = std::mem::take(&mut turn.effects);
+    let audit = (!entries.is_empty() || !effects.is_empty()).then(|| {
         let Wave {
             audit,
             id,
             generation,
             ..
         } = &mut turn.wave;
-        audit.append(id, *generation, turn.now, entries)
+        audit.append(id, *generation, turn.now, entries, effects)
     });
     Decision {
         wave: Some(turn.wave),

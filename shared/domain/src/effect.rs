@@ -4,6 +4,7 @@
 //! call, and running it twice does it once.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -13,6 +14,7 @@ use crate::id::{CommandId, EffectId, InstanceId, JobId, NodeId, ServerId, Snapsh
 use crate::news::News;
 use crate::plan::{Approver, Channel, Document};
 use crate::wave::Posted;
+use crate::words::one_line;
 
 /// How long after a claim's deadline nobody else may take the effect over. Whoever claimed it is
 /// dead at the deadline, which is its function's time-out, and began no call shortly before it;
@@ -23,6 +25,9 @@ pub const CLAIM_GRACE: SignedDuration = SignedDuration::from_secs(10);
 /// a claim lapses (the shortest time-out of a function is 20 seconds), so that an effect whose
 /// function died only finds out what became of it, and is decided again if nothing did.
 pub const IRREVERSIBLE_WITHIN: SignedDuration = SignedDuration::from_secs(25);
+
+/// The most of what AWS said that the audit chain keeps with an effect, in characters.
+const MOST_SAID: usize = 300;
 
 /// An effect as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -144,6 +149,10 @@ pub enum Task {
         approvers: Vec<Approver>,
         /// Until when they can decide.
         expires: Timestamp,
+        /// All who are asked at this gate by mail, now, later or before: no two of them may have
+        /// one mailbox.
+        #[serde(default)]
+        mailboxes: Vec<Approver>,
         /// By which ways they are asked.
         #[serde(default)]
         notify: Vec<Channel>,
@@ -207,6 +216,39 @@ pub enum Outcome {
     Problems(Vec<String>),
     /// It was refused as a whole: nothing was done.
     Refused(Refusal),
+}
+
+/// How it ended, for the audit chain: with the IDs by which AWS knows it.
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Done | Self::Posted(_) => f.write_str("done"),
+            Self::Job(job) => write!(f, "job {job}"),
+            Self::Command(command) => write!(f, "command {command}"),
+            Self::Servers(refused) if refused.is_empty() => f.write_str("done"),
+            Self::Servers(refused) => write!(f, "refused for {}", list(refused.keys())),
+            Self::Kept(servers) => {
+                let refused = servers.iter().filter(|(_, kept)| kept.is_err());
+                let refused: Vec<_> = refused.map(|(server, _)| server).collect();
+                match refused.as_slice() {
+                    [] => f.write_str("done"),
+                    refused => write!(f, "refused for {}", list(refused)),
+                }
+            }
+            Self::Claimed(taken) if taken.is_empty() => f.write_str("done"),
+            Self::Claimed(taken) => write!(f, "others have {}", list(taken.keys())),
+            Self::Problems(problems) if problems.is_empty() => f.write_str("no problems"),
+            Self::Problems(problems) => write!(f, "{} problems", problems.len()),
+            Self::Refused(refusal) => {
+                write!(f, "refused: {}", one_line(&refusal.message, MOST_SAID))
+            }
+        }
+    }
+}
+
+fn list<T: ToString>(all: impl IntoIterator<Item = T>) -> String {
+    let all: Vec<String> = all.into_iter().map(|one| one.to_string()).collect();
+    all.join(", ")
 }
 
 /// Why AWS, or a guard of our own, did not do something. Nothing was done.

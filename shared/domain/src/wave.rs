@@ -27,6 +27,9 @@ pub struct Wave {
     pub plan: Plan,
     /// Who applied the plan, or last changed it.
     pub applied_by: Approver,
+    /// Who else applied or changed it before.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub authors_before: Vec<Approver>,
     /// Who started it, if a person did.
     #[serde(default)]
     pub started_by: Option<Approver>,

@@ -148,6 +148,7 @@ mod tests {
                 reference: None,
                 about: Default::default(),
             }],
+            effects: Vec::new(),
             previous: String::new(),
         };
         let records = [

@@ -125,7 +125,12 @@ impl Console {
             .collect();
         let generation = draft.wave.generation;
         let began = time("2026-12-01T09:30:00Z");
-        draft.audit = Some(draft.wave.audit.append(&id, generation, began, entries));
+        draft.audit = Some(
+            draft
+                .wave
+                .audit
+                .append(&id, generation, began, entries, Vec::new()),
+        );
         change(&mut draft);
         Turns::save(&console.store, &draft.turn())
             .await

@@ -178,6 +178,7 @@ pub(crate) async fn store_asking(
         evidence: evidence(gate),
         approvers,
         expires: time("2026-12-05T20:00:00Z"),
+        mailboxes: Vec::new(),
         notify: vec![Channel::Sns],
         asking,
     })

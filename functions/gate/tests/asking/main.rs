@@ -3,4 +3,5 @@
 mod fixture;
 
 mod mail;
+mod mailboxes;
 mod slack;

@@ -143,6 +143,7 @@ pub fn wave(id: &WaveId) -> Wave {
         id: id.clone(),
         plan: plan(id),
         applied_by: Approver::Iam("arn:aws:iam::111122223333:user/planner".to_owned()),
+        authors_before: Vec::new(),
         started_by: None,
         phase: Phase::Waiting,
         phase_since: at(0),
@@ -387,11 +388,12 @@ impl Draft {
             about: tidegate_domain::audit::About::default(),
         }];
         let id = self.wave.id.clone();
-        self.audit = Some(
-            self.wave
-                .audit
-                .append(&id, self.wave.generation, self.now, entries),
-        );
+        self.audit =
+            Some(
+                self.wave
+                    .audit
+                    .append(&id, self.wave.generation, self.now, entries, Vec::new()),
+            );
     }
 
     /// Reserve slots for the effect.

@@ -175,7 +175,7 @@ impl Decisions<'_> {
             if self.withdrawn(&who) {
                 return Err(format!("{one} had withdrawn the approval"));
             }
-            let own = self.plan.did(&who, &self.wave.applied_by)
+            let own = (self.wave.authors()).any(|author| self.plan.did(&who, author))
                 || (self.wave.started_by.iter()).any(|starter| self.plan.did(&who, starter));
             if own && !self.plan.self_approval {
                 return Err(format!("{one} approved their own wave"));

@@ -46,7 +46,7 @@ async fn events_are_told_ten_at_a_time() {
         about: About::default(),
     };
     let at = "2026-12-05T21:00:00Z".parse().expect("a time");
-    let record = AuditHead::default().append(&wave(), 1, at, vec![entry; 23]);
+    let record = AuditHead::default().append(&wave(), 1, at, vec![entry; 23], Vec::new());
     let told = events(&record);
     let bus = EventBridgeBus::new(&config(), "default");
     bus.tell(&told).await.expect("told");

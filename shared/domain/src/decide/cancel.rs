@@ -60,12 +60,16 @@ fn cancel(turn: &mut Turn, which: impl Fn(&Turn, &Effect) -> bool) {
         }
         launches::release(turn, &effect);
         turn.wave.open.remove(&effect);
-        turn.stored.remove(&effect);
+        let stored = turn.stored.remove(&effect);
         let refusal = Refusal {
             kind: RefusalKind::Guard,
             message: "cancelled before it was begun".to_owned(),
         };
-        turn.ended.insert(effect, Outcome::Refused(refusal));
+        let outcome = Outcome::Refused(refusal);
+        if let Some(Effect { id, task, .. }) = &stored {
+            turn.record(id, task, Some(&outcome));
+        }
+        turn.ended.insert(effect, outcome);
     }
 }
 

@@ -78,7 +78,7 @@ fn approve(turn: &mut Turn, plan: &GatePlan, said: &Said<'_>, only: Vec<ServerId
         ),
     };
     if open.approvals.iter().any(|a| plan.same_person(&a.by, by)) {
-        return Ok(format!("{by} approved the {gate} gate already."));
+        return Err(format!("{by} approved the {gate} gate already"));
     }
     open.approvals.push(Approval {
         by: (*by).clone(),

@@ -30,6 +30,7 @@ const MOST_CHANGES: usize = 50;
 enum Trouble {
     None,
     Behind,
+    Anew,
     Stopped,
 }
 
@@ -159,6 +160,7 @@ fn worse(
             words::duration(seen.lag.unwrap_or_default()),
             words::duration(allowed)
         )),
+        Trouble::Anew => Some("copies its disks anew".to_owned()),
         Trouble::Stopped => Some("does not replicate any more".to_owned()),
     }
 }
@@ -169,16 +171,16 @@ fn trouble(
     allowed: SignedDuration,
 ) -> Trouble {
     match state {
-        ReplicationState::Stalled | ReplicationState::Stopped | ReplicationState::Disconnected => {
-            Trouble::Stopped
-        }
-        ReplicationState::Initiating
-        | ReplicationState::InitialSync
+        ReplicationState::Stalled
+        | ReplicationState::Stopped
+        | ReplicationState::Paused
+        | ReplicationState::Disconnected => Trouble::Stopped,
+        ReplicationState::Initiating | ReplicationState::InitialSync => Trouble::Anew,
+        // The agent compares the disks, after a reboot say; what that costs shows as lag.
+        ReplicationState::Rescan
         | ReplicationState::Backlog
         | ReplicationState::CreatingSnapshot
         | ReplicationState::Continuous
-        | ReplicationState::Paused
-        | ReplicationState::Rescan
         | ReplicationState::PendingSnapshotShipping
         | ReplicationState::ShippingSnapshot
         | ReplicationState::Unknown => {
@@ -355,6 +357,11 @@ fn warnings(turn: &Turn, evidence: &Evidence, subjects: &[(&Server, &Passed)]) -
             WarningKind::Stalled,
             of(&|s| in_trouble(s) == Trouble::Stopped),
             "Does not replicate",
+        );
+        warn(
+            WarningKind::Stalled,
+            of(&|s| in_trouble(s) == Trouble::Anew),
+            "Copies its disks anew",
         );
         warn(
             WarningKind::Behind,

@@ -17,7 +17,7 @@ use crate::server::{
 use crate::wave::{Claims, Phase};
 
 /// Why nothing more can be done with a server that MGN does not list.
-const GONE: &str = "MGN does not know it any more";
+pub(super) const GONE: &str = "MGN does not know it any more";
 
 /// Let a server's latest observation change its stage.
 pub(super) fn follow(turn: &mut Turn, server: &mut Server) {
@@ -189,7 +189,7 @@ pub(super) fn ready_to_test(seen: &ServerSeen, max_lag: jiff::SignedDuration) ->
 
 /// Whether somebody removed a server from MGN: MGN answered, long after it named the server last
 /// and after the stage began. For stages in which the server is read in every round.
-fn gone(turn: &Turn, server: &Server) -> bool {
+pub(super) fn gone(turn: &Turn, server: &Server) -> bool {
     let policy = &turn.wave.plan.policy;
     let patience = policy.boot_timeout.max(policy.observe_every * 2);
     let named = turn.seen.get(&server.id).map(|seen| seen.at);

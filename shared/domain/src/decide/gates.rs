@@ -264,6 +264,7 @@ fn remind(turn: &mut Turn, gate: Gate, plan: &GatePlan, mut open: OpenGate) {
             evidence: open.evidence.clone(),
             approvers,
             expires: open.expires,
+            mailboxes: plan.mailboxes(),
             notify: plan.notify.clone(),
             asking,
         };
@@ -311,6 +312,7 @@ fn ask(turn: &mut Turn, gate: Gate, plan: &GatePlan, changed: Vec<String>) -> bo
         evidence: open.evidence.clone(),
         approvers: plan.approvers.clone(),
         expires,
+        mailboxes: plan.mailboxes(),
         notify: plan.notify.clone(),
         asking: Asking::First,
     };
@@ -328,7 +330,7 @@ fn ask(turn: &mut Turn, gate: Gate, plan: &GatePlan, changed: Vec<String>) -> bo
         "tidegate",
         &effect,
     );
-    turn.about(About::gate(gate));
+    turn.about(About::evidence(gate, &open.evidence.hash()));
     turn.look_again(expires);
     turn.wave.gates.insert(gate, GateState::Open(open));
     false
@@ -369,7 +371,7 @@ fn approve(turn: &mut Turn, gate: Gate, open: OpenGate, approved: &BTreeSet<Serv
         )
     };
     turn.note_by("GateApproved", text.clone(), who, &evidence);
-    turn.about(About::gate(gate));
+    turn.about(About::evidence(gate, &evidence));
     if !put_off.is_empty() {
         turn.tell(News::GateApprovedInPart { gate, text });
     }

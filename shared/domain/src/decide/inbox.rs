@@ -12,16 +12,28 @@ use crate::message::{Body, Message};
 use crate::plan::{Approver, Plan, Start};
 use crate::server::{CallStep, End, JobStep, RunStep, Server, Stage, TestInstance};
 use crate::wave::{Claims, Phase};
+use crate::words::one_line;
+
+/// The digits of a hash; what somebody sends instead of one is cut there.
+const HASH: usize = 64;
+/// The most people who change a plan: none of them may approve it, so that each is remembered.
+const MOST_AUTHORS: usize = 50;
 
 /// Deal with one message.
 pub(super) fn receive(turn: &mut Turn, message: Message) {
     let Message { id, by, body, at } = message;
     let about = match &body {
-        Body::Decide { gate, verdict, .. } => About {
-            gate: Some(*gate),
+        Body::Decide {
+            gate,
+            verdict,
+            evidence,
+            ..
+        } => About {
             verdict: Some(*verdict),
-            ..About::default()
+            ..About::evidence(*gate, &one_line(evidence, HASH))
         },
+        Body::Withdraw { gate, evidence, .. } => About::evidence(*gate, &one_line(evidence, HASH)),
+        Body::Ask { gate } => About::gate(*gate),
         _ => About::default(),
     };
     let answer = if turn.wave.phase.terminal() {
@@ -85,6 +97,12 @@ fn amend(turn: &mut Turn, by: &Approver, plan: Plan) -> Answer {
     if frozen && plan.applications != turn.wave.plan.applications {
         return Err("the wave's servers are selected; its applications cannot be changed".into());
     }
+    let known = turn.wave.authors().any(|author| author.same(by));
+    if !known && turn.wave.authors().count() >= MOST_AUTHORS {
+        return Err(format!(
+            "{MOST_AUTHORS} people have changed this plan, and no more can"
+        ));
+    }
     match turn.wave.phase {
         Phase::Finalizing | Phase::RollingBack | Phase::Aborting => {
             return Err("it is too late to change the plan".to_owned());
@@ -116,7 +134,9 @@ fn amend(turn: &mut Turn, by: &Approver, plan: Plan) -> Answer {
         };
     }
     turn.wave.plan = plan;
-    turn.wave.applied_by = by.clone();
+    let before = std::mem::replace(&mut turn.wave.applied_by, by.clone());
+    turn.wave.authors_before.push(before);
+    turn.wave.authors_before.retain(|author| !author.same(by));
     Ok("The plan was changed; a gate that was asked is asked again.".to_owned())
 }
 

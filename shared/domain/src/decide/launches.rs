@@ -11,7 +11,7 @@ use super::window;
 use crate::effect::{IRREVERSIBLE_WITHIN, Task};
 use crate::hold::HoldReason;
 use crate::id::{EffectId, ServerId};
-use crate::server::{JobStep, Purpose, Stage, TestInstance};
+use crate::server::{JobStep, Purpose, Server, Stage, TestInstance};
 use crate::slots::{Free, RESERVATION, Reservation};
 
 /// Servers in a job where slots are plenty.
@@ -197,31 +197,41 @@ pub(super) fn set_step(stage: &mut Stage, step: JobStep) {
 /// Remember that this wave waits for slots, or no longer does; ask a person in the end.
 fn waiting(turn: &mut Turn, starved: bool) {
     let id = turn.wave.id.clone();
-    if !starved {
+    if starved {
+        let at = turn.after(QUOTA_PAUSE);
+        turn.look_again(at);
+        turn.slots.waiting.insert(id.clone(), turn.now);
+    } else {
         turn.slots.waiting.remove(&id);
-        if turn
-            .wave
-            .open
-            .keys()
-            .any(|e| turn.slots.reservations.contains_key(e))
-        {
-            turn.wave.starved_since = None;
-        }
-        return;
     }
-    let at = turn.after(QUOTA_PAUSE);
-    turn.look_again(at);
-    turn.slots.waiting.insert(id.clone(), turn.now);
-    if turn.slots.reservations.values().any(|r| r.wave == id) {
+    // A job of its own runs: it is getting on.
+    let mut reservations = turn.slots.reservations.values();
+    let runs = reservations.any(|r| r.wave == id && r.job.is_some());
+    if runs || !turn.servers.iter().any(wants_a_job) {
         turn.wave.starved_since = None;
         return;
     }
-    let since = *turn.wave.starved_since.get_or_insert(turn.now);
-    if turn.now >= later(since, STARVED) {
+    if starved {
+        turn.wave.starved_since.get_or_insert(turn.now);
+    }
+    let since = turn.wave.starved_since;
+    if let Some(since) = since.filter(|since| turn.now >= later(*since, STARVED)) {
         turn.wave.starved_since = None;
         turn.hold(HoldReason::Quota {
             message: format!("no slot was free for this wave since {since}"),
         });
+    }
+}
+
+/// Whether a server is to go into a job, or is asked to be in one.
+fn wants_a_job(server: &Server) -> bool {
+    match &server.stage {
+        Stage::Launching { step, .. }
+        | Stage::Terminating { step, .. }
+        | Stage::Tested {
+            instance: TestInstance::Terminating(step),
+        } => matches!(step, JobStep::Due { .. } | JobStep::Requested { .. }),
+        _ => false,
     }
 }
 
@@ -269,7 +279,7 @@ pub(super) fn release(turn: &mut Turn, effect: &EffectId) {
     }
 }
 
-fn waits_for(servers: &[crate::server::Server], job: &crate::id::JobId) -> bool {
+fn waits_for(servers: &[Server], job: &crate::id::JobId) -> bool {
     servers.iter().any(|server| match &server.stage {
         Stage::Launching {
             step: JobStep::Running { job: j, .. },

@@ -30,6 +30,7 @@ pub(super) fn apply(turn: &mut Turn) {
     for (effect, outcome) in answered {
         turn.wave.open.remove(&effect.id);
         turn.stored.remove(&effect.id);
+        turn.record(&effect.id, &effect.task, Some(&outcome));
         if let Outcome::Refused(refusal) = &outcome {
             turn.note_by(
                 "EffectRefused",
@@ -98,6 +99,27 @@ fn close(turn: &mut Turn, effect: &Effect, outcome: Outcome) {
         }
         (Task::OpenGate { gate, evidence, .. }, Outcome::Posted(posted)) => {
             questions::asked(turn, *gate, evidence.hash(), posted);
+        }
+        (
+            Task::OpenGate {
+                gate,
+                evidence,
+                asking,
+                ..
+            },
+            Outcome::Refused(refusal),
+        ) => {
+            // Who was to be asked was not; they are once the wave goes on.
+            if let Some(GateState::Open(open)) = turn.wave.gates.get_mut(gate)
+                && open.evidence == *evidence
+            {
+                match asking {
+                    Asking::First => {}
+                    Asking::Reminder => open.reminded = None,
+                    Asking::Escalation => open.escalated = None,
+                }
+                hold_for(turn, &effect.task, &refusal);
+            }
         }
         (Task::OpenGate { .. }, _) => {}
         (Task::Finalize { servers, .. }, outcome) => {
@@ -269,6 +291,7 @@ fn job(turn: &mut Turn, effect: &Effect, outcome: Outcome) {
             if let Some(reservation) = turn.slots.reservations.get_mut(&effect.id) {
                 reservation.job = Some(job.clone());
             }
+            turn.wave.starved_since = None;
             turn.note_by(
                 "JobStarted",
                 format!(

@@ -1,6 +1,6 @@
 //! The wave's phases: when it goes on to the next, and when it is held.
 
-use super::follow::ready_to_test;
+use super::follow::{self, ready_to_test};
 use super::turn::{Turn, later};
 use super::wants::failed;
 use super::{claims, cleanup, cutovers, gates, rollback, selection, window};
@@ -16,6 +16,9 @@ use crate::wave::{Claims, Phase};
 
 /// Servers whose launch configuration one preflight looks at.
 const MOST_PREFLIGHT: usize = 50;
+/// How long after the soak it may take to see that a server is well. EC2's status checks are minutes
+/// old at most.
+const HEALTH_PATIENCE: jiff::SignedDuration = jiff::SignedDuration::from_mins(15);
 
 /// Take one step, if one can be taken; gives whether the phase changed.
 pub(super) fn step(turn: &mut Turn) -> bool {
@@ -409,45 +412,52 @@ fn soaking(turn: &mut Turn, until: jiff::Timestamp) {
     if turn.now < until {
         return turn.look_again(until);
     }
-    let running: Vec<&Server> = turn
-        .servers
-        .iter()
-        .filter(|s| matches!(s.stage, Stage::CutOver { .. }))
-        .collect();
+    let running = turn.servers.iter();
+    let running = running.filter(|s| matches!(s.stage, Stage::CutOver { .. }));
+    let patient = turn.now < later(until, HEALTH_PATIENCE);
     let mut unhealthy = Vec::new();
     for server in running {
-        let instance = turn
-            .seen
-            .get(&server.id)
-            .filter(|seen| seen.at > until)
-            .and_then(|seen| seen.instance.as_ref())
-            .filter(|i| {
-                server
-                    .cutover
-                    .as_ref()
-                    .is_some_and(|c| c.launch.instance == i.id)
-            });
-        match instance {
-            None => return turn.look_again_soon(),
-            Some(i) if i.gone => {
-                unhealthy.push(format!("{}: its instance is gone", server.hostname))
+        match health(turn, server, until) {
+            Health::Good => {}
+            Health::Unknown(_) if patient => return turn.look_again_soon(),
+            Health::Unknown(what) | Health::Bad(what) => {
+                unhealthy.push(format!("{}: {what}", server.hostname));
             }
-            Some(i) if !i.running => {
-                unhealthy.push(format!("{}: its instance does not run", server.hostname));
-            }
-            Some(i) => match i.checks {
-                StatusChecks::Passed => {}
-                StatusChecks::Pending => return turn.look_again_soon(),
-                StatusChecks::Failed => {
-                    unhealthy.push(format!("{}: its EC2 status checks fail", server.hostname))
-                }
-            },
         }
     }
     if unhealthy.is_empty() {
         turn.enter(Phase::AwaitingFinalize);
     } else {
         turn.hold(HoldReason::Unhealthy { servers: unhealthy });
+    }
+}
+
+/// How a server that runs in AWS is, seen after the soak.
+enum Health {
+    Good,
+    /// It may yet show.
+    Unknown(&'static str),
+    Bad(&'static str),
+}
+
+fn health(turn: &Turn, server: &Server, until: jiff::Timestamp) -> Health {
+    // Since then it was read in every round.
+    let read = turn.round.as_ref().is_some_and(|round| round.at > until);
+    if read && follow::gone(turn, server) {
+        return Health::Bad(follow::GONE);
+    }
+    let ours = server.cutover.as_ref().map(|c| &c.launch.instance);
+    let seen = turn.seen.get(&server.id).filter(|seen| seen.at > until);
+    let instance = seen.and_then(|seen| seen.instance.as_ref());
+    match instance.filter(|instance| ours == Some(&instance.id)) {
+        None => Health::Unknown("its instance could not be looked at"),
+        Some(instance) if instance.gone => Health::Bad("its instance is gone"),
+        Some(instance) if !instance.running => Health::Bad("its instance does not run"),
+        Some(instance) => match instance.checks {
+            StatusChecks::Passed => Health::Good,
+            StatusChecks::Pending => Health::Unknown("its EC2 status checks have not ended"),
+            StatusChecks::Failed => Health::Bad("its EC2 status checks fail"),
+        },
     }
 }
 

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 
 use super::Facts;
-use crate::audit::{About, Entry};
+use crate::audit::{About, EffectRecord, Entry};
 use crate::effect::{Effect, EffectStatus, Outcome, Task};
 use crate::gate::Gate;
 use crate::hold::{Hold, HoldId, HoldReason};
@@ -56,6 +56,8 @@ pub(super) struct Turn {
     pub(super) drained: Vec<MessageId>,
     /// What happened.
     pub(super) entries: Vec<Entry>,
+    /// Effects that were wanted and that ended.
+    pub(super) effects: Vec<EffectRecord>,
     /// Gates that were rejected in this turn, by whom and why.
     pub(super) rejected: BTreeMap<Gate, String>,
     /// Waves that can have slots now.
@@ -93,6 +95,7 @@ impl Turn {
             ended: BTreeMap::new(),
             drained: Vec::new(),
             entries: Vec::new(),
+            effects: Vec::new(),
             rejected: BTreeMap::new(),
             make_due: BTreeSet::new(),
             more_messages: false,
@@ -190,6 +193,7 @@ impl Turn {
                 not_before: self.now,
             },
         );
+        self.record(&id, &task, None);
         self.new.push(Effect {
             id: id.clone(),
             wave: self.wave.id.clone(),
@@ -197,6 +201,15 @@ impl Turn {
             status: EffectStatus::Planned,
         });
         Some(id)
+    }
+
+    /// An effect was wanted, or ended so.
+    pub(super) fn record(&mut self, id: &EffectId, task: &Task, outcome: Option<&Outcome>) {
+        self.effects.push(EffectRecord {
+            id: id.clone(),
+            task: task.title().to_owned(),
+            outcome: outcome.map(ToString::to_string),
+        });
     }
 
     /// Tell people. Said at least once, and dropped if too much else is to be said. Gives the

@@ -14,15 +14,31 @@ use crate::wave::Wave;
 
 impl GatePlan {
     /// The approver of this gate that `who` is, if any: an IAM approver ending in `*` stands for
-    /// every principal that begins so. Those to whom the gate escalates are among them; whether
-    /// they may decide yet, [`GatePlan::may_decide`] says.
+    /// every principal that begins so and is not named on their own. Those to whom the gate
+    /// escalates are among them; whether they may decide yet, [`GatePlan::may_decide`] says.
     #[must_use]
     pub fn approver(&self, who: &Approver) -> Option<&Approver> {
+        let named = self.everybody().find(|allowed| allowed.same(who));
+        named.or_else(|| self.everybody().find(|allowed| allowed.stands_for(who)))
+    }
+
+    /// Those who may decide, and those to whom the gate escalates.
+    fn everybody(&self) -> impl Iterator<Item = &Approver> {
         let escalated = self.escalate.iter().flat_map(|escalate| &escalate.to);
-        self.approvers
-            .iter()
-            .chain(escalated)
-            .find(|allowed| allowed.stands_for(who))
+        self.approvers.iter().chain(escalated)
+    }
+
+    /// All of them who are asked by mail, each once.
+    #[must_use]
+    pub fn mailboxes(&self) -> Vec<Approver> {
+        let mut mailboxes: Vec<Approver> = Vec::new();
+        for approver in self.everybody() {
+            let known = mailboxes.iter().any(|known| known.same(approver));
+            if matches!(approver, Approver::Mail(_)) && !known {
+                mailboxes.push(approver.clone());
+            }
+        }
+        mailboxes
     }
 
     /// Whether `who` may decide at the gate as it stands, proved so.
@@ -102,14 +118,14 @@ impl Wave {
         }
     }
 
-    /// Whether somebody who may decide may also approve: nobody approves what they started or last
-    /// changed themselves, unless the plan lets them.
+    /// Whether somebody who may decide may also approve: nobody approves what they started, applied
+    /// or changed themselves, unless the plan lets them.
     ///
     /// # Errors
     /// A sentence without its end: why not.
     pub fn may_approve(&self, gate: Gate, by: &Approver) -> Result<(), String> {
         let plan = self.gate_plan(gate);
-        let changed = plan.did(by, &self.applied_by);
+        let changed = self.authors().any(|author| plan.did(by, author));
         let started = self.started_by.as_ref().is_some_and(|s| plan.did(by, s));
         if plan.self_approval || !(changed || started) {
             return Ok(());
@@ -122,6 +138,13 @@ impl Wave {
         Err(format!(
             "{by} {did}; somebody else has to approve it (or the plan says `self_approval: true`)"
         ))
+    }
+}
+
+impl Wave {
+    /// All who applied or changed the plan.
+    pub fn authors(&self) -> impl Iterator<Item = &Approver> {
+        std::iter::once(&self.applied_by).chain(&self.authors_before)
     }
 }
 

@@ -21,7 +21,7 @@ fn entry(event: &str, about: About) -> Entry {
 fn told(entries: Vec<Entry>) -> Vec<DomainEvent> {
     let wave = WaveId::parse("orders").expect("a wave");
     let at = "2026-12-05T21:00:00Z".parse().expect("a time");
-    events(&AuditHead::default().append(&wave, 1, at, entries))
+    events(&AuditHead::default().append(&wave, 1, at, entries, Vec::new()))
 }
 
 #[test]

@@ -28,7 +28,7 @@ fn chain(records: u64, sealed: u64) -> Stored {
                 about: About::default(),
             };
             let at = "2026-12-05T21:00:00Z".parse().expect("a time");
-            let record = head.append(&wave(), 1, at, vec![entry]);
+            let record = head.append(&wave(), 1, at, vec![entry], Vec::new());
             (number, serde_json::to_string(&record).expect("JSON"))
         })
         .collect();

@@ -2,14 +2,14 @@
 //! means.
 
 use jiff::SignedDuration;
-use tidegate_domain::effect::Task;
+use tidegate_domain::effect::{Outcome, Refusal, RefusalKind, Task};
 use tidegate_domain::gate::{Asking, Door, Gate, GateState, Part, Verdict, WarningKind};
 use tidegate_domain::message::Body;
 use tidegate_domain::observation::{CommandStatus, ReplicationState};
 use tidegate_domain::plan::{Escalation, OnExpiry, Plan, Window};
 
 use crate::asking::{CUTOVER, application, asking, iam, mail};
-use crate::fixture::{Hand, operator, plan, server_id, start_of_time};
+use crate::fixture::{Hand, operator, plan, say, server_id, start_of_time};
 
 #[test]
 fn the_evidence_says_what_was_tested_and_how() {
@@ -45,7 +45,7 @@ fn a_quorum_is_of_different_people() {
 #[test]
 fn nobody_approves_what_they_applied_or_started() {
     let everybody = |plan: &mut Plan| {
-        plan.gates.cutover.approvers = vec![mail("ops"), operator(), mail("me")];
+        plan.gates.cutover.approvers = vec![mail("ops"), operator(), mail("me"), mail("dba")];
         plan.gates.cutover.people = vec![vec![operator(), mail("me")]];
     };
     let mut hand = asking(everybody);
@@ -66,7 +66,7 @@ fn nobody_approves_what_they_applied_or_started() {
     alone.approve_as(mail("me"));
     alone.until("CuttingOver");
 
-    // Whoever changed the plan last cannot approve it either.
+    // Whoever changed the plan cannot approve it either; who changed it before still cannot.
     let mut other = hand.wave().plan.clone();
     other.policy.attempts = 5;
     hand.send_as(mail("ops"), Body::Apply(Box::new(other)));
@@ -75,7 +75,136 @@ fn nobody_approves_what_they_applied_or_started() {
     hand.approve_as(mail("ops"));
     assert!(hand.answer().starts_with("MessageRefused"));
     hand.approve_as(mail("me"));
+    assert!(hand.answer().starts_with("MessageRefused"));
+    hand.approve_as(mail("dba"));
     hand.until("CuttingOver");
+}
+
+#[test]
+fn who_approves_twice_is_told_so_and_counts_once() {
+    let mut hand = asking(|plan| {
+        plan.gates.cutover.approvers.push(mail("dba"));
+        plan.gates.cutover.quorum = 2;
+    });
+    hand.approve();
+    hand.turn();
+    hand.approve();
+    assert_eq!(
+        hand.answer(),
+        "MessageRefused: Refused: ops@example.com approved the cutover gate already."
+    );
+    assert_eq!(hand.open(CUTOVER).approvals.len(), 1);
+}
+
+#[test]
+fn of_two_opposite_decisions_at_once_the_rejection_counts() {
+    for rejected_first in [true, false] {
+        let mut hand = asking(|plan| plan.gates.cutover.approvers.push(mail("dba")));
+        let evidence = hand.evidence(CUTOVER).hash();
+        if !rejected_first {
+            hand.approve_as(mail("ops"));
+        }
+        hand.send_as(mail("dba"), say(CUTOVER, Verdict::Reject, evidence.clone()));
+        if rejected_first {
+            hand.send_as(mail("ops"), say(CUTOVER, Verdict::Approve, evidence));
+        }
+        hand.turn();
+        assert!(!hand.wave().gates.contains_key(&CUTOVER));
+        let held = hand.wave().hold.as_ref().map(|hold| hold.reason.sentence());
+        let rejected = "The cutover gate was rejected by dba@example.com.";
+        assert_eq!(held.as_deref(), Some(rejected), "{rejected_first}");
+        assert_eq!(hand.phase(), "AwaitingCutover");
+    }
+}
+
+#[test]
+fn who_is_named_beside_a_pattern_is_somebody_else_than_the_rest_of_it() {
+    let mut hand = asking(|plan| {
+        plan.gates.cutover.approvers = vec![iam("*"), iam("anna")];
+        plan.gates.cutover.quorum = 2;
+    });
+    hand.approve_as(iam("anna"));
+    hand.turn();
+    assert_eq!(hand.phase(), "AwaitingCutover");
+    hand.approve_as(iam("bob"));
+    hand.until("CuttingOver");
+}
+
+#[test]
+fn a_reminder_that_is_refused_holds_the_wave_and_is_made_up_for() {
+    let mut hand = asking(|plan| {
+        let gate = &mut plan.gates.cutover;
+        gate.remind = Some(SignedDuration::from_hours(6));
+        gate.escalate = Some(Escalation {
+            before: SignedDuration::from_hours(2),
+            to: vec![mail("lead")],
+        });
+    });
+    let refusal = Refusal {
+        kind: RefusalKind::Guard,
+        message: "all@example.com would get the links of two".to_owned(),
+    };
+    for asking in [Asking::Reminder, Asking::Escalation] {
+        hand.refuse = vec![("gate", Outcome::Refused(refusal.clone()))];
+        hand.until_held();
+        let open = hand.open(CUTOVER);
+        let asked = match asking {
+            Asking::First | Asking::Reminder => open.reminded,
+            Asking::Escalation => open.escalated,
+        };
+        assert_eq!(asked, None, "nobody was asked");
+        hand.resume();
+        let asks = |hand: &Hand| {
+            let tasks = hand.tasks.iter();
+            let again =
+                |task: &&Task| matches!(task, Task::OpenGate { asking: a, .. } if *a == asking);
+            tasks.filter(again).count()
+        };
+        let before = asks(&hand);
+        hand.until_that("asked again", |hand| asks(hand) > before);
+        hand.turn();
+        assert!(hand.wave().hold.is_none());
+    }
+}
+
+#[test]
+fn every_question_names_all_who_are_asked_by_mail() {
+    let mut hand = asking(|plan| {
+        let gate = &mut plan.gates.cutover;
+        gate.approvers = vec![mail("ops"), iam("anna")];
+        gate.remind = Some(SignedDuration::from_hours(6));
+        gate.escalate = Some(Escalation {
+            before: SignedDuration::from_hours(2),
+            to: vec![mail("OPS"), mail("lead")],
+        });
+    });
+    hand.until_that("an escalation", |hand| {
+        hand.open(CUTOVER).escalated.is_some()
+    });
+    let asked = hand.tasks.iter().filter_map(|task| match task {
+        Task::OpenGate { mailboxes, .. } => Some(mailboxes.clone()),
+        _ => None,
+    });
+    assert_eq!(
+        asked.collect::<Vec<_>>(),
+        vec![vec![mail("ops"), mail("lead")]; 3]
+    );
+}
+
+#[test]
+fn replication_that_is_paused_or_begun_anew_lapses_an_approval() {
+    for (state, what) in [
+        (ReplicationState::Paused, "does not replicate any more"),
+        (ReplicationState::InitialSync, "copies its disks anew"),
+    ] {
+        let mut hand = asking(|_| {});
+        let seen = hand.seen.get_mut(&server_id(1)).expect("a server");
+        seen.replication.state = state;
+        hand.until_that("a lapse", |hand| {
+            matches!(hand.wave().gates.get(&CUTOVER), Some(GateState::Lapsed { changes, .. })
+                if *changes == [format!("host01 {what}")])
+        });
+    }
 }
 
 #[test]

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use jiff::SignedDuration;
 use tidegate_domain::decide::{Facts, decide};
-use tidegate_domain::effect::{EffectStatus, Outcome, Task};
+use tidegate_domain::effect::{EffectStatus, Outcome, Refusal, RefusalKind, Task};
+use tidegate_domain::hold::HoldReason;
 use tidegate_domain::id::{EffectId, JobId, WaveId};
 use tidegate_domain::observation::{AccountJob, AccountJobs};
 use tidegate_domain::server::{JobStep, Stage};
@@ -181,6 +182,27 @@ fn a_job_without_the_tag_is_nobodys_answer() {
         assert!(decision.wave.expect("a wave").open.contains_key(&effect));
         assert!(decision.wake_at <= before + pace, "it is looked for again");
     }
+}
+
+#[test]
+fn who_is_refused_for_quota_for_an_hour_asks_a_person() {
+    let mut hand = Hand::new(plan(2, 0));
+    let refusal = Refusal {
+        kind: RefusalKind::Quota,
+        message: "Max 20 concurrent jobs".to_owned(),
+    };
+    hand.refuse = vec![("launch", Outcome::Refused(refusal)); 300];
+    hand.until("Testing");
+    let since = hand.now;
+    hand.until_held();
+    assert!(hand.now >= since + SignedDuration::from_mins(60));
+    let Some(HoldReason::Quota { .. }) = hand.wave().hold.as_ref().map(|hold| &hold.reason) else {
+        panic!("{:?}", hand.wave().hold)
+    };
+    hand.refuse.clear();
+    hand.resume();
+    hand.until("AwaitingCutover");
+    assert_eq!(hand.wave().starved_since, None);
 }
 
 #[test]

@@ -7,10 +7,11 @@ use tidegate_domain::gate::{Door, Gate, GateState, Verdict};
 use tidegate_domain::hold::HoldId;
 use tidegate_domain::message::Body;
 use tidegate_domain::plan::Approver;
+use tidegate_domain::wave::Phase;
 
 use crate::fixture::{Hand, plan, say, server_id};
 
-const PHASES: [&str; 11] = [
+const PHASES: [&str; 13] = [
     "Waiting",
     "Preflight",
     "Testing",
@@ -20,9 +21,60 @@ const PHASES: [&str; 11] = [
     "AwaitingFinalize",
     "Finalizing",
     "RollingBack",
+    "Aborting",
     "Completed",
+    "RolledBack",
     "Aborted",
 ];
+
+/// A new phase or message has to be added to the table: this no longer compiles then.
+fn everything_is_in_the_table(phase: &Phase, body: &Body) {
+    match phase {
+        Phase::Waiting
+        | Phase::Preflight { .. }
+        | Phase::Testing
+        | Phase::AwaitingCutover
+        | Phase::CuttingOver
+        | Phase::Soaking { .. }
+        | Phase::AwaitingFinalize
+        | Phase::Finalizing
+        | Phase::RollingBack
+        | Phase::Aborting
+        | Phase::Completed
+        | Phase::RolledBack
+        | Phase::Aborted => {}
+    }
+    match body {
+        Body::Apply(_)
+        | Body::Start
+        | Body::Hold { .. }
+        | Body::Resume { .. }
+        | Body::Skip { .. }
+        | Body::Abort
+        | Body::RollBack { .. }
+        | Body::Decide { .. }
+        | Body::Withdraw { .. }
+        | Body::Waive { .. }
+        | Body::Ask { .. } => {}
+    }
+}
+
+/// The wave as it first was in each phase, and then under a hold where it can be held.
+fn in_each_phase_and_held() -> Vec<Hand> {
+    let mut all = Vec::new();
+    for hand in in_each_phase() {
+        let mut held = hand.clone();
+        held.send(Body::Hold {
+            note: "storm".to_owned(),
+        });
+        held.turn();
+        all.push(hand);
+        if held.wave().hold.is_some() {
+            all.push(held);
+        }
+    }
+    all
+}
 
 /// The wave as it first was in each phase, the finalize gate being decided by a person.
 fn in_each_phase() -> Vec<Hand> {
@@ -40,7 +92,10 @@ fn in_each_phase() -> Vec<Hand> {
                 if hand.phase() == *phase {
                     break;
                 }
-                if *phase == "RollingBack" && hand.phase() == "Soaking" {
+                if *phase == "Aborting" && hand.phase() == "Testing" {
+                    hand.send(Body::Abort);
+                }
+                if matches!(*phase, "RollingBack" | "RolledBack") && hand.phase() == "Soaking" {
                     hand.send(Body::RollBack {
                         note: String::new(),
                     });
@@ -99,8 +154,10 @@ fn outcome(mut hand: Hand, by: Approver, body: Body) -> String {
 fn every_message_in_every_phase() {
     let ops = || Approver::Mail("ops@example.com".to_owned());
     let mut table = String::new();
-    for hand in in_each_phase() {
-        writeln!(table, "## {}", hand.phase()).expect("text");
+    for hand in in_each_phase_and_held() {
+        let hold = hand.wave().hold.as_ref().map(|hold| hold.id);
+        let held = if hold.is_some() { ", held" } else { "" };
+        writeln!(table, "## {}{held}", hand.phase()).expect("text");
         let mut other = hand.wave().plan.clone();
         other.policy.attempts = 3;
         let mut fewer = other.clone();
@@ -127,7 +184,20 @@ fn every_message_in_every_phase() {
                     note: "storm".to_owned(),
                 },
             ),
-            ("resume", ops(), Body::Resume { hold: HoldId(1) }),
+            (
+                "resume",
+                ops(),
+                Body::Resume {
+                    hold: hold.unwrap_or(HoldId(1)),
+                },
+            ),
+            (
+                "resume another hold",
+                ops(),
+                Body::Resume {
+                    hold: HoldId(u64::MAX),
+                },
+            ),
             (
                 "skip",
                 ops(),
@@ -216,6 +286,7 @@ fn every_message_in_every_phase() {
             ),
         ];
         for (name, by, body) in cases {
+            everything_is_in_the_table(&hand.wave().phase, &body);
             writeln!(table, "{name}: {}", outcome(hand.clone(), by, body)).expect("text");
         }
     }

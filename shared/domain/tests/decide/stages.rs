@@ -1,13 +1,15 @@
 //! Every observation in every stage: the table of what becomes of a server.
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use jiff::SignedDuration;
 use tidegate_domain::decide::decide;
+use tidegate_domain::message::Body;
 use tidegate_domain::observation::{
     CommandStatus, LaunchStatus, LifeCycle, ReplicationState, ServerSeen, StatusChecks,
 };
-use tidegate_domain::server::Server;
+use tidegate_domain::server::{Server, Stage};
 
 use crate::fixture::{Hand, plan, server_id};
 
@@ -73,15 +75,70 @@ fn with_job(seen: &mut ServerSeen, change: impl Fn(&mut tidegate_domain::observa
     }
 }
 
+/// How a wave goes until it ends.
+enum Way {
+    ByTheBook,
+    /// It is rolled back during the soak.
+    RolledBack,
+    /// It is aborted at the cutover gate, where its test instance is kept.
+    Aborted,
+    /// Its cutover fails, and then it is aborted.
+    CutoverFailed,
+}
+
 /// The facts of each decision at which the first server's stage was another than before.
 fn in_each_stage() -> Vec<(Hand, Server)> {
+    let mut found: Vec<(Hand, Server)> = Vec::new();
+    for way in [
+        Way::ByTheBook,
+        Way::RolledBack,
+        Way::Aborted,
+        Way::CutoverFailed,
+    ] {
+        for (hand, server) in walk(&way) {
+            let known = found.iter().any(|(other, last)| {
+                heading(&last.stage, other.phase()) == heading(&server.stage, hand.phase())
+            });
+            if !known {
+                found.push((hand, server));
+            }
+        }
+    }
+    let stages: BTreeSet<usize> = found
+        .iter()
+        .map(|(_, server)| number(&server.stage))
+        .collect();
+    assert_eq!(
+        stages.len(),
+        STAGES,
+        "every stage is in the table: {stages:?}"
+    );
+    found
+}
+
+fn walk(way: &Way) -> Vec<(Hand, Server)> {
     let mut hand = Hand::new(plan(1, 0));
     let mut found: Vec<(Hand, Server)> = Vec::new();
+    let mut ended_by_hand = false;
     for _ in 0..200 {
         let decision = hand.turn();
         let gate = hand.wave().gates.get(&tidegate_domain::gate::Gate::Cutover);
-        if matches!(gate, Some(tidegate_domain::gate::GateState::Open(_))) && hand.inbox.is_empty()
-        {
+        let asked = matches!(gate, Some(tidegate_domain::gate::GateState::Open(_)));
+        let end = match way {
+            Way::ByTheBook => None,
+            Way::RolledBack => (hand.phase() == "Soaking").then(|| Body::RollBack {
+                note: String::new(),
+            }),
+            Way::Aborted => asked.then_some(Body::Abort),
+            Way::CutoverFailed => hand.wave().hold.is_some().then_some(Body::Abort),
+        };
+        if let Some(end) = end.filter(|_| !ended_by_hand) {
+            ended_by_hand = true;
+            hand.send(end);
+        } else if asked && hand.inbox.is_empty() {
+            if matches!(way, Way::CutoverFailed) {
+                hand.launches = vec![LaunchStatus::Failed; 9];
+            }
             hand.approve();
         }
         if let Some(server) = hand.servers.first()
@@ -91,7 +148,7 @@ fn in_each_stage() -> Vec<(Hand, Server)> {
         {
             found.push((hand.clone(), server.clone()));
         }
-        if hand.phase() == "Completed" {
+        if hand.wave().phase.terminal() {
             return found;
         }
         if decision.hand_out.is_empty() && decision.wake_at > hand.now {
@@ -99,6 +156,46 @@ fn in_each_stage() -> Vec<(Hand, Server)> {
         }
     }
     panic!("the wave does not end");
+}
+
+/// How many stages there are.
+const STAGES: usize = 19;
+
+/// A stage's place. A new stage has to be added to the table: this no longer compiles then.
+fn number(stage: &Stage) -> usize {
+    match stage {
+        Stage::Replicating => 0,
+        Stage::Launching { .. } => 1,
+        Stage::Checking { .. } => 2,
+        Stage::Validating { .. } => 3,
+        Stage::Accepting { .. } => 4,
+        Stage::Tested { .. } => 5,
+        Stage::Quiescing { .. } => 6,
+        Stage::Settling { .. } => 7,
+        Stage::CutOver { .. } => 8,
+        Stage::Finalizing { .. } => 9,
+        Stage::Finalized { .. } => 10,
+        Stage::Silencing { .. } => 11,
+        Stage::Stopping { .. } => 12,
+        Stage::Keeping { .. } => 13,
+        Stage::Copying { .. } => 14,
+        Stage::Restarting { .. } => 15,
+        Stage::Returning { .. } => 16,
+        Stage::Terminating { .. } => 17,
+        Stage::Ended { .. } => 18,
+    }
+}
+
+/// How a stage is called in the table, with how far what it asked for is.
+fn heading(stage: &Stage, phase: &str) -> String {
+    format!("{} ({}), {phase}", stage.name(), step(stage))
+}
+
+fn step(stage: &Stage) -> &'static str {
+    let json = serde_json::to_string(stage).expect("JSON");
+    let steps = ["due", "requested", "running", "sending", "calling"];
+    let step = steps.iter().find(|s| json.contains(&format!("\"{s}\"")));
+    step.copied().unwrap_or("-")
 }
 
 fn answered(effect: &tidegate_domain::effect::Effect) -> bool {
@@ -117,19 +214,9 @@ fn every_observation_in_every_stage() {
     let mut table = String::new();
     for (hand, server) in in_each_stage() {
         let json = serde_json::to_string(&server.stage).expect("JSON");
-        let step = ["due", "requested", "running", "sending", "calling"]
-            .iter()
-            .find(|s| json.contains(&format!("\"{s}\"")))
-            .copied()
-            .unwrap_or("-");
-        writeln!(
-            table,
-            "## {} ({step}), {}",
-            server.stage.name(),
-            hand.phase()
-        )
-        .expect("text");
-        let answers: &[bool] = if hand.facts().effects.iter().any(answered) && step_waits(step) {
+        writeln!(table, "## {}", heading(&server.stage, hand.phase())).expect("text");
+        let waits = step_waits(step(&server.stage));
+        let answers: &[bool] = if hand.facts().effects.iter().any(answered) && waits {
             &[false, true]
         } else {
             &[false]

@@ -6,7 +6,7 @@ use tidegate_domain::gate::{Gate, GateState, Verdict};
 use tidegate_domain::hold::HoldReason;
 use tidegate_domain::message::Body;
 use tidegate_domain::observation::{
-    Answer, CommandStatus, LaunchStatus, LifeCycle, ReplicationState,
+    Answer, CommandStatus, LaunchStatus, LifeCycle, ReplicationState, StatusChecks,
 };
 use tidegate_domain::plan::{OnFailure, Plan, Start, Window};
 use tidegate_domain::server::{End, Stage};
@@ -491,4 +491,78 @@ fn test_instances_are_terminated_in_time() {
     assert!(kinds(&hand).contains(&"Terminating instances"));
     hand.approve();
     hand.until("Completed");
+}
+
+#[test]
+fn a_server_that_is_deleted_during_the_soak_holds_the_wave() {
+    let mut hand = Hand::new(plan(2, 0));
+    hand.until("AwaitingCutover");
+    hand.asked();
+    hand.approve();
+    hand.until("Soaking");
+    hand.seen.remove(&server_id(1));
+    hand.until_held();
+    assert_eq!(
+        hand.wave().hold.as_ref().map(|hold| hold.reason.sentence()),
+        Some("Not healthy: host01: MGN does not know it any more.".to_owned())
+    );
+    hand.send_as(
+        operator(),
+        Body::Skip {
+            servers: vec![server_id(1)],
+        },
+    );
+    hand.resume();
+    hand.until("Completed");
+}
+
+#[test]
+fn status_checks_that_never_end_hold_the_wave() {
+    let mut hand = Hand::new(plan(2, 0));
+    hand.until("AwaitingCutover");
+    hand.asked();
+    hand.approve();
+    hand.until("Soaking");
+    let checks = |hand: &mut Hand, checks| {
+        let seen = hand.seen.get_mut(&server_id(0)).expect("a server");
+        seen.instance.as_mut().expect("an instance").checks = checks;
+    };
+    checks(&mut hand, StatusChecks::Pending);
+    hand.until_held();
+    assert_eq!(
+        hand.wave().hold.as_ref().map(|hold| hold.reason.sentence()),
+        Some("Not healthy: host00: its EC2 status checks have not ended.".to_owned())
+    );
+    checks(&mut hand, StatusChecks::Passed);
+    hand.resume();
+    hand.until("Completed");
+}
+
+#[test]
+fn effects_are_in_the_audit_chain_when_they_are_wanted_and_when_they_end() {
+    let mut hand = Hand::new(plan(1, 0));
+    let mut records = Vec::new();
+    while hand.wave.is_none() || hand.phase() != "AwaitingCutover" {
+        let decision = hand.turn();
+        records.extend(decision.audit.into_iter().flat_map(|record| record.effects));
+        hand.now = hand.now.max(decision.wake_at);
+    }
+    let of_tests: Vec<_> = records
+        .iter()
+        .filter(|effect| effect.task == "Launching tests")
+        .map(|effect| (effect.id.as_str(), effect.outcome.as_deref()))
+        .collect();
+    let [(wanted, None), (ended, Some(job))] = of_tests.as_slice() else {
+        panic!("{of_tests:?}")
+    };
+    assert_eq!(wanted, ended);
+    assert!(job.starts_with("job mgnjob-"), "{job}");
+    let commands = records
+        .iter()
+        .filter_map(|effect| effect.outcome.as_deref());
+    assert!(
+        commands
+            .into_iter()
+            .any(|outcome| outcome.starts_with("command c-"))
+    );
 }

@@ -1,0 +1,72 @@
+//! One mailbox never gets two people's links, however far apart they are sent.
+
+use tidegate_domain::effect::{Outcome, RefusalKind, Task};
+use tidegate_domain::gate::{Asking, Gate};
+use tidegate_domain::plan::{Approver, Channel};
+use tidegate_ports::mail::Subscription;
+
+use crate::fixture::{FakeMails, FakeSigner, ask, evidence, outcome, refusal, store_with, time};
+
+fn mail(name: &str) -> Approver {
+    Approver::Mail(format!("{name}@example.com"))
+}
+
+/// Asks one person, at a gate at which others were asked before or are asked later.
+fn asking(asking: Asking, who: &str) -> Task {
+    Task::OpenGate {
+        gate: Gate::Cutover,
+        evidence: evidence(Gate::Cutover),
+        approvers: vec![mail(who)],
+        expires: time("2026-12-05T20:00:00Z"),
+        mailboxes: vec![mail("ops"), mail("lead")],
+        notify: vec![Channel::Sns],
+        asking,
+    }
+}
+
+fn subscription(endpoint: &str, filter: Option<&str>) -> Subscription {
+    Subscription {
+        endpoint: endpoint.to_owned(),
+        filter: filter.map(str::to_owned),
+        filters_body: false,
+    }
+}
+
+#[tokio::test]
+async fn who_is_asked_alone_is_not_asked_through_a_mailbox_that_gets_others_links() {
+    for (kind, who) in [
+        (Asking::First, "ops"),
+        (Asking::Reminder, "ops"),
+        (Asking::Escalation, "lead"),
+    ] {
+        let store = store_with(asking(kind, who)).await;
+        let mails = FakeMails {
+            subscriptions: vec![subscription("ops@example.com", None)],
+            ..FakeMails::default()
+        };
+        let asked = ask(&store, &FakeSigner(Ok(())), &mails).await;
+        asked.expect("answered");
+        assert!(mails.sent.borrow().is_empty(), "{kind:?}");
+        let refusal = refusal(&store);
+        assert_eq!(refusal.kind, RefusalKind::Guard);
+        for name in ["ops@example.com", "lead@example.com"] {
+            assert!(refusal.message.contains(name), "{}", refusal.message);
+        }
+    }
+}
+
+#[tokio::test]
+async fn who_has_a_mailbox_of_their_own_is_asked() {
+    let store = store_with(asking(Asking::Escalation, "lead")).await;
+    let mails = FakeMails {
+        subscriptions: vec![
+            subscription("ops@example.com", Some(r#"{"to":["ops@example.com"]}"#)),
+            subscription("lead@example.com", Some(r#"{"to":["lead@example.com"]}"#)),
+        ],
+        ..FakeMails::default()
+    };
+    let asked = ask(&store, &FakeSigner(Ok(())), &mails).await;
+    asked.expect("answered");
+    assert_eq!(mails.sent.borrow().len(), 1);
+    assert_eq!(outcome(&store), Outcome::Done);
+}
