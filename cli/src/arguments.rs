@@ -108,7 +108,7 @@ pub enum Command {
     /// Follow a wave until it ends
     ///
     /// Shows progress bars on a terminal, and a line for each change elsewhere. Ends with 0 when
-    /// the wave is Completed and with 1 when it was aborted. To stop watching, press Ctrl-C: the
+    /// the wave is Completed and with 1 when it was aborted or rolled back. To stop watching, press Ctrl-C: the
     /// wave goes on.
     Watch {
         /// The wave's name
@@ -388,7 +388,7 @@ The console's address is taken from --console or TIDEGATE_CONSOLE_URL.
 
 Exit codes:
   0  done; watch: the wave is Completed
-  1  failed; watch: the wave was aborted
+  1  failed; watch: the wave was aborted or rolled back
   2  wrong input: arguments, settings, or a plan with errors
   3  there is no such wave, gate or server
   4  refused: you may not, or it does not fit how the wave stands; nothing was changed

@@ -125,6 +125,8 @@ def main(arguments: list[str]) -> int:
             end = demo.watch()
             demo.timeline()
             demo.tell(f"the wave is {end['phase']}")
+            if accident and not accident.killed:
+                raise SandboxError("no function could be killed in the middle of its call")
             return 0 if end["phase"].lower() == "completed" else 1
     except SandboxError as error:
         print(f"demo: {error}", file=sys.stderr)

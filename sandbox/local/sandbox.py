@@ -138,7 +138,9 @@ class Sandbox:
             "AWS_ENDPOINT_URL": self.endpoints.aws,
             "AWS_ENDPOINT_URL_MGN": self.endpoints.simulator,
             "AWS_ENDPOINT_URL_SSM": self.endpoints.simulator,
+            # The first for SDKs, the second for the AWS CLI and Python.
             "AWS_REGION": REGION,
+            "AWS_DEFAULT_REGION": REGION,
             **credentials,
             "TIDEGATE_TABLE": self.outputs["Table"],
             "TIDEGATE_CONSOLE_URL": self.outputs["ConsoleUrl"],

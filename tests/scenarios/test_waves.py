@@ -1,6 +1,11 @@
 """Waves that go as they should, by every way in and out that a person has."""
 
+import json
+import os
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -143,11 +148,27 @@ def test_a_held_wave_starts_nothing_new_until_it_is_resumed(scene):
     scene.tidegate("hold", "held")
     wave.until(lambda seen: seen["held"])
     scene.tidegate("start", "held")
-    assert wave.status()["held"]
+    # Its driver has counted the start, looked at the servers again, and leaves it at that.
+    counted = wave.until(lambda seen: "The wave is started." in scene.tidegate("timeline", "held"))
+    assert counted["held"]
+    mails = [message.attributes for message in scene.mailbox.messages if message.attributes.get("wave") == "held"]
+    assert "wave_started" not in {attributes["kind"] for attributes in mails}
+    assert {server["lifeCycle"]["state"] for server in scene.source_servers("held")} == {"READY_FOR_TEST"}
     scene.tidegate("resume", "held")
     wave.until_phase("AwaitingCutover")
     wave.approve_by_mail()
     assert wave.until_ended()["phase"] == "Completed"
+
+
+def test_the_aws_cli_works_with_the_file_to_source(scene, tmp_path):
+    aws = Path(sys.executable).with_name("aws")
+    ask = f"\"{aws}\" mgn describe-source-servers --query 'items[].sourceServerID' --output json"
+    done = subprocess.run(
+        ["bash", "-c", f'source "{scene.sandbox.layout.environment}" && {ask}'],
+        capture_output=True, text=True, check=False, env={"PATH": os.environ["PATH"], "HOME": str(tmp_path)},
+    )
+    assert done.returncode == 0, done.stderr
+    assert set(json.loads(done.stdout)) == {server["sourceServerID"] for server in scene.source_servers("")}
 
 
 @pytest.mark.parametrize("command", [["status", "nobody"], ["start", "nobody"], ["hold", "nobody"], ["approve", "nobody", "cutover"]])

@@ -36,8 +36,6 @@ CHANGES = {
     "mgn:ChangeServerLifeCycleState": {"lifecycle"},
     "mgn:RetryDataReplication": {"lifecycle"},
     "mgn:FinalizeCutover": {"finalize"},
-    "mgn:DisconnectFromService": {"finalize"},
-    "mgn:MarkAsArchived": {"finalize"},
     "ssm:SendCommand": {"validate"},
     "iam:PassRole": {"launch"},
     "ec2:StopInstances": {"launch"},
