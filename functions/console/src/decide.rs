@@ -8,7 +8,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
-use tidegate_domain::gate::{Gate, GateState, OpenGate, Part, Verdict};
+use tidegate_domain::gate::{Approval, Gate, GateState, OpenGate, Part, Verdict};
 use tidegate_domain::hold::HoldReason;
 use tidegate_domain::id::ApplicationName;
 use tidegate_domain::link::{Link, Sealed};
@@ -192,6 +192,16 @@ pub(crate) fn open_gate<'a>(
     }
 }
 
+/// What somebody is told who approved already, by another identity perhaps.
+pub(crate) fn already(approval: &Approval, wave: &Wave, gate: Gate, now: Timestamp) -> String {
+    format!(
+        "{} approved this at {} already; a person counts once. {}",
+        approval.by,
+        words::time(approval.at, None),
+        standing(wave, gate, now)
+    )
+}
+
 /// How a gate stands, a sentence that says who decided and when, if somebody did.
 pub(crate) fn standing(wave: &Wave, gate: Gate, now: Timestamp) -> String {
     let zone = wave.plan.window.as_ref().map(|w| w.time_zone.as_str());
@@ -288,19 +298,11 @@ async fn asked<W: Waves, I: Inbox, D, O, X, S: Signer, C: Clock>(
             return Err(refused.with_wave_page(page).into());
         }
     };
-    gate_plan(&wave, link.gate)
-        .may_decide(&link.approver, link.door, &open)
-        .map_err(|why| Refused::new(Status::Forbidden, format!("{why}.")))?;
     let plan = gate_plan(&wave, link.gate);
-    let theirs = open.approvals.iter();
-    let mut theirs = theirs.filter(|a| plan.same_person(&a.by, &link.approver));
-    if let Some(approval) = theirs.next() {
-        let message = format!(
-            "{} approved this at {} already; a person counts once. {}",
-            approval.by,
-            words::time(approval.at, None),
-            standing(&wave, link.gate, now)
-        );
+    plan.may_decide(&link.approver, link.door, &open)
+        .map_err(|why| Refused::new(Status::Forbidden, format!("{why}.")))?;
+    if let Some(approval) = plan.approval_of(&link.approver, &open) {
+        let message = already(approval, &wave, link.gate, now);
         return Err(Refused::new(Status::Gone, message).into());
     }
     Ok(Asked { link, wave, open })

@@ -98,11 +98,12 @@ where
         Ok(Route::UseLink) => decide::record(&request, ports).await,
         Ok(Route::Look) => look::show(&request, ports).await,
         Ok(Route::Slack) => match slack::act(&request, ports, slack).await {
-            Ok(Taken { response, refused }) => {
+            Ok(Taken { refused, telling }) => {
                 if let Some(refused) = refused {
                     audit::note(&request, &refused, books.records, ports.clock).await;
                 }
-                Ok(response)
+                telling.tell(ports.waves, ports.clock, slack.clicks).await;
+                Ok(empty(200))
             }
             Err(failure) => Err(failure),
         },

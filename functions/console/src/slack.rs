@@ -7,15 +7,16 @@
 //! What is not Slack's, or none of ours, is refused by its status. Whoever clicked a button of ours
 //! is told what came of it in Slack, where they are; Slack itself then gets its 200.
 
+mod told;
+
 use jiff::{SignedDuration, Timestamp};
-use tidegate_domain::gate::{Asking, Door, OpenGate, Part, Verdict};
+use tidegate_domain::gate::{Door, OpenGate, Part, Verdict};
 use tidegate_domain::message::{Body, Message};
 use tidegate_domain::plan::Approver;
 use tidegate_domain::wave::Wave;
-use tidegate_domain::words;
 use tidegate_ports::clock::Clock;
 use tidegate_ports::driver::Drivers;
-use tidegate_ports::error::{Context, chain};
+use tidegate_ports::error::Context;
 use tidegate_ports::executions::Executions;
 use tidegate_ports::inbox::Inbox;
 use tidegate_ports::signer::Signer;
@@ -23,14 +24,16 @@ use tidegate_ports::slack::{Answer, SlackClicks};
 use tidegate_ports::waves::Waves;
 use tidegate_slack::button::{Button, SealedButton};
 use tidegate_slack::click::{Click, Pressed};
-use tidegate_slack::message::{Question, Standing, ended, said, theirs};
+use tidegate_slack::message::theirs;
 use tidegate_slack::signature::{self, SIGNATURE, SignatureError, TIMESTAMP};
 
-use crate::decide::{NotOpen, gate_plan, open_gate};
+use crate::decide::{NotOpen, already, gate_plan, open_gate, standing};
 use crate::pass::Pass;
-use crate::payload::{Request, Response};
+use crate::payload::Request;
 use crate::refused::{Failure, Refused, Status};
-use crate::{Ports, SlackDoor, empty, submit};
+use crate::{Ports, SlackDoor, submit};
+
+use told::Telling;
 
 /// The largest body, in bytes: a payload repeats the message, whose texts have limits.
 const LARGEST_BODY: usize = 512 * 1024;
@@ -42,20 +45,24 @@ const LONGEST_SENTENCE: usize = 1_000;
 const PAGE_LASTS: SignedDuration = SignedDuration::from_hours(1);
 
 /// A decision that was made by a button of ours.
+#[derive(Debug)]
 struct Decision {
     by: Approver,
+    at: Timestamp,
     verdict: Verdict,
     button: Button,
     value: String,
 }
 
-/// A click that was taken: what Slack is answered, and what the person could not have, if so.
+/// A click that was taken: what the person could not have, if so, and what is to be told.
+#[derive(Debug)]
 pub(crate) struct Taken {
-    pub(crate) response: Response,
     pub(crate) refused: Option<Refused>,
+    pub(crate) telling: Telling,
 }
 
-/// Take a click.
+/// Take a click. What comes of it is recorded when this is done; whom it concerns in Slack is told
+/// by [`Telling::tell`].
 pub(crate) async fn act<W, I, D, O, X, S, C, K>(
     request: &Request,
     ports: &Ports<'_, W, I, D, O, X, S, C>,
@@ -84,11 +91,12 @@ where
             let button = genuine(&value, ports.signer).await?;
             let decision = decision.insert(Decision {
                 by: by.clone(),
+                at: now,
                 verdict,
                 button,
                 value,
             });
-            decide(decision, ports, now).await
+            decide(decision, ports).await
         }
     };
     let (answer, refused) = match answered {
@@ -100,27 +108,8 @@ where
         }
         Err(failed) => return Err(failed),
     };
-    if let Some(url) = click.response_url {
-        tell(&url, &answer, &by, slack.clicks).await;
-        if let Answer::Replace(message) = &answer
-            && message.has_buttons()
-            && let Some(decision) = &decision
-            && let Some(over) = over(&decision.button, ports.waves, ports.clock.now()).await
-        {
-            tell(&url, &over, &by, slack.clicks).await;
-        }
-    }
-    Ok(Taken {
-        response: empty(200),
-        refused,
-    })
-}
-
-/// Answer in Slack. A decision stands whether or not Slack can be told.
-async fn tell(url: &str, answer: &Answer, by: &Approver, slack: &impl SlackClicks) {
-    if let Err(error) = slack.answer(url, answer).await {
-        tracing::warn!(%by, error = chain(&error), "could not answer in Slack");
-    }
+    let telling = Telling::new(by, answer, decision, click.response_url, now);
+    Ok(Taken { refused, telling })
 }
 
 /// The click, if Slack sent it, from our workspace.
@@ -209,33 +198,47 @@ async fn asking(by: &Approver, button: &Button, waves: &impl Waves) -> Result<Wa
     Ok(found)
 }
 
-/// Record the decision, and say what everybody shall see, or the person alone.
+/// Record the decision, and say what everybody shall see.
 async fn decide<W, I, D, O, X, S, C>(
     decision: &Decision,
     ports: &Ports<'_, W, I, D, O, X, S, C>,
-    now: Timestamp,
 ) -> Result<Answer, Failure>
 where
     W: Waves,
     I: Inbox,
     D: Drivers,
     X: Executions,
-    C: Clock,
 {
-    let Decision { by, button, .. } = decision;
+    let Decision {
+        by,
+        at,
+        verdict,
+        button,
+        value: _,
+    } = decision;
     let Button { wave, gate, .. } = button;
     let found = asking(by, button, ports.waves).await?;
     let plan = gate_plan(&found, *gate);
-    let open = asked(button, &found, now)?;
-    plan.may_decide(by, Door::Slack, open)
-        .map_err(|why| Refused::new(Status::Forbidden, format!("Not taken: {why}.")))?;
+    let open = asked(button, &found, *at)?;
+    let may = plan.may_decide(by, Door::Slack, open);
+    let may = may.and_then(|()| match verdict {
+        Verdict::Approve => found.may_approve(*gate, by),
+        Verdict::Reject => Ok(()),
+    });
+    may.map_err(|why| Refused::new(Status::Forbidden, format!("Not taken: {why}.")))?;
+    if *verdict == Verdict::Approve
+        && let Some(approval) = plan.approval_of(by, open)
+    {
+        let message = already(approval, &found, *gate, *at);
+        return Err(Refused::new(Status::Conflict, message).into());
+    }
     let message = Message {
         id: button.message(by),
-        at: now,
+        at: *at,
         by: by.clone(),
         body: Body::Decide {
             gate: *gate,
-            verdict: decision.verdict,
+            verdict: *verdict,
             evidence: button.evidence.clone(),
             door: Door::Slack,
             only: Part::default(),
@@ -250,89 +253,28 @@ where
         );
         return Err(Refused::new(Status::Conflict, message).into());
     }
-    Ok(shown(decision, &found, now))
+    Ok(told::shown(decision, &found, open))
 }
 
-/// The message as everybody sees it now.
-fn shown(decision: &Decision, wave: &Wave, now: Timestamp) -> Answer {
-    let Decision {
-        by,
-        verdict,
-        button,
-        value,
-    } = decision;
-    let plan = gate_plan(wave, button.gate);
-    let Some(tidegate_domain::gate::GateState::Open(open)) = wave.gates.get(&button.gate) else {
-        return Answer::Whisper("Your decision is recorded.".to_owned());
-    };
-    let others = open
-        .approvals
-        .iter()
-        .filter(|other| !plan.same_person(&other.by, by));
-    let mut lines: Vec<String> = others
-        .map(|other| said(&other.by, Verdict::Approve, other.at))
-        .collect();
-    lines.push(said(by, *verdict, now));
-    let approved = u32::try_from(lines.len()).unwrap_or(u32::MAX);
-    let still = match verdict {
-        Verdict::Reject => {
-            lines.push("The wave is held until somebody resumes or aborts it.".to_owned());
-            false
-        }
-        Verdict::Approve if approved < plan.quorum => {
-            let missing = words::count((plan.quorum - approved) as usize, "approval");
-            lines.push(format!("{missing} more needed."));
-            true
-        }
-        Verdict::Approve => false,
-    };
-    let question = Question {
-        evidence: &open.evidence,
-        approvers: &plan.approvers,
-        expires: open.expires,
-        asking: Asking::First,
-    };
-    Answer::Replace(question.message(Standing {
-        lines: &lines,
-        value: still.then_some(value),
-    }))
-}
-
-/// The message once more, if its question ended before its buttons were put back: who ended it
-/// changed it before that, perhaps.
-async fn over(button: &Button, waves: &impl Waves, now: Timestamp) -> Option<Answer> {
-    let Button { wave, gate, .. } = button;
-    let found = waves.wave(wave).await.ok().flatten()?;
-    let end = asked(button, &found, now).err()?.message;
-    Some(Answer::Replace(ended(wave, *gate, &end)))
-}
-
-/// What a button answers, while that is asked.
-fn asked<'a>(button: &Button, found: &'a Wave, now: Timestamp) -> Result<&'a OpenGate, Refused> {
+/// What a button answers, if that is asked at that time.
+fn asked<'a>(button: &Button, found: &'a Wave, at: Timestamp) -> Result<&'a OpenGate, Refused> {
     if found.phase.terminal() {
         let (wave, phase) = (&button.wave, found.phase.name());
         let message = format!("Wave {wave} has ended ({phase}): nothing is asked.");
         return Err(Refused::new(Status::Gone, message));
     }
-    open_gate(found, button.gate, &button.evidence, now)
-        .map_err(|not_open| too_late(not_open, button))
+    open_gate(found, button.gate, &button.evidence, at)
+        .map_err(|not_open| too_late(not_open, button, found, at))
 }
 
-fn too_late(not_open: NotOpen, button: &Button) -> Refused {
+fn too_late(not_open: NotOpen, button: &Button, found: &Wave, at: Timestamp) -> Refused {
     let Button { wave, gate, .. } = button;
     let (status, message) = match not_open {
-        NotOpen::Automatic | NotOpen::Closed => (
+        NotOpen::Automatic | NotOpen::Closed | NotOpen::Approved => (
             Status::Conflict,
-            format!("The {gate} gate of wave {wave} is not open now: nothing is asked."),
+            format!("{} Nothing is left to decide.", standing(found, *gate, at)),
         ),
-        NotOpen::Approved => (
-            Status::Conflict,
-            format!("The {gate} gate of wave {wave} is approved already: nothing is left to do."),
-        ),
-        NotOpen::Expired => (
-            Status::Gone,
-            format!("The {gate} gate of wave {wave} expired undecided."),
-        ),
+        NotOpen::Expired => (Status::Gone, standing(found, *gate, at)),
         NotOpen::Changed => (
             Status::Conflict,
             format!(

@@ -17,6 +17,7 @@ use aws_smithy_runtime_api::client::http::{
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::byte_stream::ByteStream;
+use jiff::SignedDuration;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tidegate_domain::effect::RefusalKind;
@@ -38,7 +39,7 @@ const ATTEMPT: Duration = Duration::from_millis(3_500);
 const PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
-/// How long the answer to a click may take: Slack waits three seconds for all of it.
+/// How long one answer to a click may take: there is time for another.
 const ANSWER: Duration = Duration::from_millis(1_500);
 
 /// The most bytes of an answer that are read.
@@ -305,6 +306,11 @@ impl SlackClicks for SlackClient {
         let reply = self.post_json(response_url, None, &body, ANSWER).await?;
         accepted(&reply)
     }
+
+    async fn within<T>(&self, time: SignedDuration, work: impl Future<Output = T>) -> Option<T> {
+        let time = time.try_into().unwrap_or_default();
+        tokio::time::timeout(time, work).await.ok()
+    }
 }
 
 fn not_slacks() -> CallError {
@@ -400,6 +406,17 @@ mod tests {
         assert_eq!(other.await, refused);
         let real = stand_in.answer("https://hooks.slack.com/actions/T/1/x", &whisper);
         assert_eq!(real.await, refused);
+    }
+
+    #[tokio::test]
+    async fn what_takes_too_long_is_given_up() {
+        let slack = client("");
+        let short = SignedDuration::from_millis(1);
+        let never = slack.within(short, std::future::pending::<()>());
+        assert_eq!(never.await, None);
+        assert_eq!(slack.within(short, async { 7 }).await, Some(7));
+        let over = SignedDuration::from_secs(-1);
+        assert_eq!(slack.within(over, std::future::pending::<()>()).await, None);
     }
 
     #[tokio::test]

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use jiff::SignedDuration;
 use tidegate_domain::effect::RefusalKind;
 use tidegate_domain::wave::Posted;
 use tidegate_slack::app::App;
@@ -32,9 +33,12 @@ pub trait SlackClicks {
     /// The app whose clicks are taken; None if the deployment has none.
     async fn app(&self) -> Result<Option<Arc<App>>, ReadError>;
 
-    /// Answer a click at its `response_url`, in time for whoever waits for us; an address that is
-    /// not Slack's is refused.
+    /// Answer a click at its `response_url`; an address that is not Slack's is refused.
     async fn answer(&self, response_url: &str, answer: &Answer) -> Result<(), CallError>;
+
+    /// Do something for as long as Slack waits: None if it was not done in that time, and was given
+    /// up.
+    async fn within<T>(&self, time: SignedDuration, work: impl Future<Output = T>) -> Option<T>;
 }
 
 /// A deployment without Slack.
@@ -67,5 +71,9 @@ impl SlackClicks for NoSlack {
 
     async fn answer(&self, _response_url: &str, _answer: &Answer) -> Result<(), CallError> {
         Err(not_set_up())
+    }
+
+    async fn within<T>(&self, _time: SignedDuration, work: impl Future<Output = T>) -> Option<T> {
+        Some(work.await)
     }
 }

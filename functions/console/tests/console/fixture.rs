@@ -8,7 +8,9 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use console::{
     Authorizer, Books, HttpContext, IamCaller, Ports, Request, RequestContext, Response, SlackDoor,
 };
+use futures::FutureExt;
 use hmac::{Hmac, KeyInit, Mac};
+use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use sha2::Sha256;
@@ -17,11 +19,13 @@ use tidegate_domain::id::{ApplicationName, InstanceId, JobId, ServerId, WaveId};
 use tidegate_domain::link::Link;
 use tidegate_domain::message::Message;
 use tidegate_domain::plan::{Approver, Window};
+use tidegate_domain::refused::RefusedDay;
 use tidegate_domain::wave::{Phase, Wave};
 use tidegate_ports::clock::Clock;
 use tidegate_ports::driver::{Driver, Drivers};
 use tidegate_ports::error::{CallError, ReadError};
 use tidegate_ports::executions::Executions;
+use tidegate_ports::refusals::Refusals;
 use tidegate_ports::signer::Signer;
 use tidegate_ports::slack::{Answer, SlackClicks};
 use tidegate_ports::turns::Turns;
@@ -90,8 +94,8 @@ impl Executions for FakeExecutions {
     }
 }
 
-/// A change of the wave `orders` in this table.
-pub(crate) type Meanwhile = (MemoryStore, fn(&mut Wave));
+/// What the wave `orders` in this table becomes, one after the other.
+pub(crate) type Meanwhile = (MemoryStore, Vec<fn(&mut Wave)>);
 
 /// Slack: the app that it has, and what clicks were answered.
 #[derive(Debug, Default)]
@@ -99,7 +103,9 @@ pub(crate) struct FakeSlack {
     pub(crate) app: RefCell<Option<Arc<App>>>,
     pub(crate) answers: RefCell<Vec<(String, Answer)>>,
     pub(crate) away: Cell<bool>,
-    /// What a wave becomes while Slack takes the next answer.
+    /// How many answers Slack takes; from then on it says nothing, for longer than anybody waits.
+    pub(crate) slow_after: Cell<Option<usize>>,
+    /// What a wave becomes while Slack takes the next answers.
     pub(crate) meanwhile: RefCell<Option<Meanwhile>>,
 }
 
@@ -112,22 +118,42 @@ impl SlackClicks for FakeSlack {
         if self.away.get() {
             return Err(CallError::Unknown("connection reset".to_owned()));
         }
+        let taken = self.answers.borrow().len();
+        if self.slow_after.get().is_some_and(|most| taken >= most) {
+            return std::future::pending().await;
+        }
         let answer = (response_url.to_owned(), answer.clone());
         self.answers.borrow_mut().push(answer);
         let meanwhile = self.meanwhile.take();
-        if let Some((store, change)) = meanwhile {
+        if let Some((store, mut changes)) = meanwhile
+            && !changes.is_empty()
+        {
+            let change = changes.remove(0);
             save(&store, time("2026-12-01T12:00:00Z"), "orders", change).await;
+            *self.meanwhile.borrow_mut() = Some((store, changes));
         }
         Ok(())
+    }
+
+    /// Nothing here takes time; what is not done at once is never done.
+    async fn within<T>(&self, time: SignedDuration, work: impl Future<Output = T>) -> Option<T> {
+        assert!(time.is_positive() && time <= SignedDuration::from_millis(2_500));
+        work.now_or_never()
     }
 }
 
 #[derive(Debug)]
-pub(crate) struct FakeClock(Cell<Timestamp>);
+pub(crate) struct FakeClock {
+    now: Cell<Timestamp>,
+    /// How much later it is whenever somebody asks.
+    pub(crate) pace: Cell<SignedDuration>,
+}
 
 impl Clock for FakeClock {
     fn now(&self) -> Timestamp {
-        self.0.get()
+        let now = self.now.get();
+        self.now.set(now + self.pace.get());
+        now
     }
 }
 
@@ -191,7 +217,10 @@ impl Console {
             store: MemoryStore::new(),
             executions: FakeExecutions::default(),
             signer: FakeSigner(b"a key"),
-            clock: FakeClock(Cell::new(time("2026-12-01T12:00:00Z"))),
+            clock: FakeClock {
+                now: Cell::new(time("2026-12-01T12:00:00Z")),
+                pace: Cell::new(SignedDuration::ZERO),
+            },
             slack: FakeSlack::default(),
             archive: MemoryArchive::default(),
         }
@@ -210,7 +239,7 @@ impl Console {
     }
 
     pub(crate) fn at(&self, now: &str) -> &Self {
-        self.clock.0.set(time(now));
+        self.clock.now.set(time(now));
         self
     }
 
@@ -259,6 +288,26 @@ impl Console {
                 .filter_map(|stored| stored.message.clone())
                 .collect()
         })
+    }
+
+    /// How many requests were refused today, as the log counts them.
+    pub(crate) async fn refusals(&self) -> u64 {
+        let counts = self.refused_today().await.counts;
+        counts.iter().map(|count| count.count).sum()
+    }
+
+    /// The request that was refused last, as the log has it: door, status and reason.
+    pub(crate) async fn noted(&self) -> (&'static str, u16, String) {
+        let day = self.refused_today().await;
+        let last = day.requests.last().expect("a refused request").clone();
+        let doors = ["api", "link", "page", "slack"];
+        let door = doors.into_iter().find(|door| *door == last.door);
+        (door.expect("a door"), last.status, last.reason)
+    }
+
+    async fn refused_today(&self) -> RefusedDay {
+        let today = self.clock.now().to_zoned(TimeZone::UTC).date();
+        self.store.refused_on(today).await.expect("read")
     }
 
     pub(crate) async fn driver(&self, name: &str) -> Driver {

@@ -5,11 +5,13 @@ use std::sync::Arc;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use console::{Request, Response};
+use jiff::SignedDuration;
 use serde_json::{Value, json};
 use tidegate_domain::gate::{Approval, Door, Gate, GateState, OpenGate, Part, Verdict};
+use tidegate_domain::hold::{Hold, HoldId, HoldReason};
 use tidegate_domain::message::Body;
 use tidegate_domain::plan::Approver;
-use tidegate_domain::wave::Wave;
+use tidegate_domain::wave::{Phase, Wave};
 use tidegate_ports::slack::Answer;
 use tidegate_slack::app::App;
 use tidegate_slack::button::Button;
@@ -59,6 +61,33 @@ pub(super) fn open(wave: &mut Wave) -> &mut OpenGate {
         Some(GateState::Open(open)) => open,
         other => panic!("{other:?}"),
     }
+}
+
+/// The gate was approved by that user.
+pub(super) fn approved_by(wave: &mut Wave, user: &str) {
+    let approved = GateState::Approved {
+        evidence: evidence().hash(),
+        at: time("2026-12-01T12:00:00Z"),
+        by: vec![slack(user).to_string()],
+        jobs: Default::default(),
+        settings: Default::default(),
+        put_off: Default::default(),
+        question: None,
+    };
+    wave.gates.insert(Gate::Cutover, approved);
+}
+
+/// The gate was rejected by whoever is called so.
+fn rejected_by(wave: &mut Wave, who: &str) {
+    wave.gates.remove(&Gate::Cutover);
+    wave.hold = Some(Hold {
+        id: HoldId(3),
+        since: time("2026-12-01T12:00:00Z"),
+        reason: HoldReason::Rejected {
+            gate: "cutover".to_owned(),
+            by: who.to_owned(),
+        },
+    });
 }
 
 pub(super) fn button() -> Button {
@@ -117,7 +146,7 @@ pub(super) async fn asked() -> (Console, Request) {
     (console().await, approve(ANNA))
 }
 
-fn reject(user: &str) -> Request {
+pub(super) fn reject(user: &str) -> Request {
     click(&payload(user, "tidegate_reject", &value_of(&button())))
 }
 
@@ -154,11 +183,29 @@ pub(super) async fn refused(console: &Console, request: Request, status: u16) ->
     assert!(console.messages().is_empty());
     assert_eq!(console.driver("orders").await.wakes, 0);
     assert!(console.slack.answers.borrow().is_empty());
-    error(&response)
+    let error = error(&response);
+    assert_eq!(console.noted().await, ("slack", status, error.clone()));
+    error
 }
 
-/// Slack gets its 200, nothing was recorded, and the person is told why.
+/// Slack gets its 200, no decision was recorded but that it was refused, and the person is told why.
 pub(super) async fn turned_down(console: &Console, request: Request) -> String {
+    let before = console.refusals().await;
+    let said = answered(console, request).await;
+    assert_eq!(console.refusals().await, before + 1, "{said}");
+    let (door, status, reason) = console.noted().await;
+    assert_eq!(door, "slack");
+    assert!((400..500).contains(&status), "{status}");
+    let (user, why) = reason.split_once(": ").expect("who");
+    assert!(
+        user.starts_with("slack:") && said == why,
+        "{reason}: {said}"
+    );
+    said
+}
+
+/// Slack gets its 200, nothing was recorded, and the person alone is told something.
+async fn answered(console: &Console, request: Request) -> String {
     let response = console.send(request).await;
     assert_eq!((response.status_code, response.body.as_str()), (200, ""));
     assert!(console.messages().is_empty());
@@ -236,16 +283,128 @@ async fn buttons_stay_until_enough_have_approved() {
     assert_eq!(console.messages().len(), 2);
 }
 
+/// What the wave becomes while Slack takes one answer after the other.
+fn meanwhile(console: &Console, changes: &[fn(&mut Wave)]) {
+    *console.slack.meanwhile.borrow_mut() = Some((console.store.clone(), changes.to_vec()));
+}
+
 #[tokio::test]
 async fn buttons_do_not_come_back_to_a_question_that_ended_meanwhile() {
     let console = console_with(|wave| wave.plan.gates.cutover.quorum = 2).await;
-    let ends: fn(&mut Wave) = |wave| drop(wave.gates.remove(&Gate::Cutover));
-    *console.slack.meanwhile.borrow_mut() = Some((console.store.clone(), ends));
+    meanwhile(&console, &[|wave| drop(wave.gates.remove(&Gate::Cutover))]);
     console.send(approve(ANNA)).await;
     let (shown, buttons) = replaced(&console);
     assert!(shown.contains("is not open now"), "{shown}");
     assert!(!buttons);
     assert_eq!(console.slack.answers.borrow().len(), 2);
+}
+
+#[tokio::test]
+async fn what_another_door_decided_meanwhile_is_shown() {
+    let check =
+        async |click: Request, changes: &[fn(&mut Wave)], answers: usize, expected: &str| {
+            let console = console().await;
+            meanwhile(&console, changes);
+            console.send(click).await;
+            assert_eq!(console.messages().len(), 1);
+            let (shown, buttons) = replaced(&console);
+            assert!(shown.contains(expected), "{expected}: {shown}");
+            assert!(!buttons);
+            assert_eq!(console.slack.answers.borrow().len(), answers, "{shown}");
+        };
+    // Others were first.
+    check(
+        approve(ANNA),
+        &[|wave| rejected_by(wave, "dev@example.com")],
+        2,
+        "was rejected by dev@example.com",
+    )
+    .await;
+    let by_bert: fn(&mut Wave) = |wave| approved_by(wave, BERT);
+    for click in [approve(ANNA), reject(ANNA)] {
+        check(click, &[by_bert], 2, "was approved by <@W012A3CDE>").await;
+    }
+    check(
+        reject(ANNA),
+        &[|wave| rejected_by(wave, "slack:W012A3CDE")],
+        2,
+        "was rejected by <@W012A3CDE>",
+    )
+    .await;
+    check(
+        approve(ANNA),
+        &[|wave| open(wave).evidence.round += 1],
+        2,
+        "What this message asked has changed since",
+    )
+    .await;
+    check(
+        approve(ANNA),
+        &[|wave| wave.phase = Phase::Aborted],
+        2,
+        "has ended (Aborted)",
+    )
+    .await;
+    // Nobody was: it was counted as it was shown, or will be.
+    check(
+        approve(ANNA),
+        &[|wave| approved_by(wave, ANNA)],
+        1,
+        "<@U024BE7LH> approved",
+    )
+    .await;
+    check(
+        reject(ANNA),
+        &[|wave| rejected_by(wave, "slack:U024BE7LH")],
+        1,
+        "<@U024BE7LH> rejected",
+    )
+    .await;
+    check(
+        approve(ANNA),
+        &[|wave| open(wave).reminded = Some(time("2026-12-01T12:00:01Z"))],
+        1,
+        "<@U024BE7LH> approved",
+    )
+    .await;
+    // It changes, and changes again: a click changes its message three times at most.
+    let asks: fn(&mut Wave) = |wave| wave.plan.gates.cutover.quorum += 1;
+    let console = console().await;
+    meanwhile(&console, &[asks, asks, asks, asks]);
+    console.send(approve(ANNA)).await;
+    let (shown, buttons) = replaced(&console);
+    assert!(
+        shown.contains("2 approvals more needed.") && buttons,
+        "{shown}"
+    );
+    assert_eq!(console.slack.answers.borrow().len(), 3);
+}
+
+#[tokio::test]
+async fn slack_gets_its_answer_in_time_whoever_is_slow() {
+    // Slack's own address takes no answer, or the first alone.
+    for answers in [0, 1] {
+        let console = console().await;
+        console.slack.slow_after.set(Some(answers));
+        meanwhile(&console, &[|wave| rejected_by(wave, "dev@example.com")]);
+        let response = console.send(approve(ANNA)).await;
+        assert_eq!(response.status_code, 200);
+        assert_eq!(console.messages().len(), 1, "the decision was first");
+        assert_eq!(console.driver("orders").await.wakes, 1);
+        assert_eq!(console.slack.answers.borrow().len(), answers);
+        console.send(approve("U0STRANGER")).await;
+        assert_eq!(console.refusals().await, 1, "and so was the refusal");
+    }
+    // What was read took all the time.
+    let console = console().await;
+    console.clock.pace.set(SignedDuration::from_millis(2_500));
+    assert_eq!(console.send(approve(ANNA)).await.status_code, 200);
+    assert_eq!(console.messages().len(), 1);
+    assert!(console.slack.answers.borrow().is_empty());
+    let console = self::console().await;
+    console.clock.pace.set(SignedDuration::from_millis(2_499));
+    console.send(approve(ANNA)).await;
+    assert_eq!(console.slack.answers.borrow().len(), 1);
 }
 
 #[tokio::test]
@@ -272,7 +431,7 @@ async fn an_approver_who_wants_to_look_gets_an_address_of_their_own() {
     let look = |user: &str| click(&payload(user, "tidegate_look", &value_of(&button())));
     let said = turned_down(&console, look("U0STRANGER")).await;
     assert!(said.starts_with("You are no approver"), "{said}");
-    let said = turned_down(&console, look(ANNA)).await;
+    let said = answered(&console, look(ANNA)).await;
     let (url, rest) = said.split_once('|').expect("a link");
     assert_eq!(
         rest,

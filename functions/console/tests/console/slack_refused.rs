@@ -4,18 +4,19 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use console::Request;
 use serde_json::json;
-use tidegate_domain::gate::{Door, Gate};
+use tidegate_domain::gate::{Approval, Door, Gate};
 use tidegate_domain::link::Link;
-use tidegate_domain::wave::Phase;
+use tidegate_domain::plan::Approver;
+use tidegate_domain::wave::{Phase, Wave};
 use tidegate_slack::app::App;
 use tidegate_slack::button::Button;
 use tidegate_slack::signature::{SIGNATURE, TIMESTAMP, sign};
 use tidegate_world::contract::fixtures::wave_id;
 
-use super::fixture::{FakeSigner, notice, request, time};
+use super::fixture::{FakeSigner, MAIL, STRANGER, notice, request, time};
 use super::slack::{
-    ANNA, BERT, TEAM, approve, button, click, console, console_with, open, payload, refused,
-    signed, slack, turned_down, value_of,
+    ANNA, BERT, TEAM, approve, approved_by, button, click, console, console_with, open, payload,
+    refused, reject, signed, slack, turned_down, value_of,
 };
 
 #[tokio::test]
@@ -153,6 +154,61 @@ async fn a_plan_that_wants_more_than_slack_is_heard() {
 }
 
 #[tokio::test]
+async fn who_applied_or_started_the_wave_can_only_reject() {
+    let themselves: [fn(&mut Wave); 3] = [
+        |wave| wave.applied_by = slack(ANNA),
+        |wave| wave.started_by = Some(slack(ANNA)),
+        |wave| {
+            // By another identity that the plan knows.
+            wave.plan.gates.cutover.people =
+                vec![vec![slack(ANNA), Approver::Iam(STRANGER.to_owned())]];
+        },
+    ];
+    for themselves in themselves {
+        let console = console_with(themselves).await;
+        let said = turned_down(&console, approve(ANNA)).await;
+        assert!(said.contains("somebody else has to approve it"), "{said}");
+        assert_eq!(
+            console.slack.answers.borrow().len(),
+            1,
+            "nobody else is told"
+        );
+        console.send(reject(ANNA)).await;
+        assert_eq!(console.messages().len(), 1, "a rejection counts");
+    }
+    let allowed = console_with(|wave| {
+        wave.applied_by = slack(ANNA);
+        wave.plan.gates.cutover.self_approval = true;
+    });
+    let console = allowed.await;
+    console.send(approve(ANNA)).await;
+    assert_eq!(console.messages().len(), 1);
+}
+
+#[tokio::test]
+async fn who_approved_by_another_identity_is_told_so() {
+    let mail = || Approver::Mail(MAIL.to_owned());
+    let console = console_with(|wave| {
+        wave.plan.gates.cutover.quorum = 2;
+        wave.plan.gates.cutover.people = vec![vec![slack(ANNA), mail()]];
+        let approval = Approval {
+            by: mail(),
+            at: time("2026-12-01T11:00:00Z"),
+            door: Door::Mail,
+            only: Vec::new(),
+            reason: None,
+        };
+        open(wave).approvals.push(approval);
+    });
+    let console = console.await;
+    assert_eq!(
+        turned_down(&console, approve(ANNA)).await,
+        "ops@example.com approved this at 2026-12-01 11:00 UTC already; a person counts once. The \
+         cutover gate of wave orders has 1 of 2 approvals and waits until 2026-12-05 20:00 UTC."
+    );
+}
+
+#[tokio::test]
 async fn the_value_of_another_wave_or_gate_decides_nothing_here() {
     let console = console().await;
     console
@@ -232,7 +288,10 @@ async fn a_value_that_we_did_not_make_is_refused() {
 async fn a_gate_that_is_no_longer_asked_is_not_decided() {
     let console = console_with(|wave| open(wave).expires = time("2026-12-01T11:00:00Z")).await;
     let said = turned_down(&console, approve(ANNA)).await;
-    assert_eq!(said, "The cutover gate of wave orders expired undecided.");
+    assert_eq!(
+        said,
+        "The cutover gate of wave orders expired undecided at 2026-12-01 11:00 UTC."
+    );
 
     let console = console_with(|wave| open(wave).evidence.round += 1).await;
     let said = turned_down(&console, approve(ANNA)).await;
@@ -244,6 +303,14 @@ async fn a_gate_that_is_no_longer_asked_is_not_decided() {
     let console = console_with(|wave| drop(wave.gates.remove(&Gate::Cutover))).await;
     let said = turned_down(&console, approve(ANNA)).await;
     assert!(said.contains("is not open now"), "{said}");
+
+    let console = console_with(|wave| approved_by(wave, BERT)).await;
+    let said = turned_down(&console, approve(ANNA)).await;
+    assert_eq!(
+        said,
+        "The cutover gate of wave orders was approved by slack:W012A3CDE at 2026-12-01 12:00 UTC. \
+         Nothing is left to decide."
+    );
 
     let console = console_with(|wave| wave.phase = Phase::Aborted).await;
     let said = turned_down(&console, approve(ANNA)).await;

@@ -260,4 +260,14 @@ impl SlackClicks for Invocation {
         })
         .await
     }
+
+    async fn within<T>(&self, time: SignedDuration, work: impl Future<Output = T>) -> Option<T> {
+        let runtime = &self.cloud.runtime;
+        let until = runtime.now().saturating_add(time);
+        let done = runtime.within(until.unwrap_or(Timestamp::MAX), work).await;
+        if done.is_none() {
+            invariants::covered(&self.cloud, "Slack click has no time for an answer");
+        }
+        done
+    }
 }

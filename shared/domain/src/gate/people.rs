@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
-use super::{Door, Evidence, Gate, OpenGate, Part};
+use super::{Approval, Door, Evidence, Gate, OpenGate, Part};
 use crate::id::ServerId;
 use crate::plan::{Approver, GatePlan, Plan};
 use crate::wave::Wave;
@@ -82,6 +82,13 @@ impl GatePlan {
         });
         let entry = |who: &Approver| self.approver(who);
         together || (entry(a).is_some() && entry(a) == entry(b))
+    }
+
+    /// What the person behind `who` approved already, by whichever identity.
+    #[must_use]
+    pub fn approval_of<'a>(&self, who: &Approver, open: &'a OpenGate) -> Option<&'a Approval> {
+        let mut approvals = open.approvals.iter();
+        approvals.find(|approval| self.same_person(&approval.by, who))
     }
 
     /// Whether `who` is the one who did something to the wave: the same principal, or another
