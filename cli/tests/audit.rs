@@ -129,22 +129,27 @@ fn a_flood_is_told_in_numbers() {
             at: "2026-12-05T21:30:00Z".parse().expect("a time"),
             door: "link".to_owned(),
             status: 403,
+            signed: true,
             reason: "This link was not made by Tidegate.".to_owned(),
             who: "192.0.2.7".to_owned(),
         }],
         counts: vec![RefusedCount {
             hour: 21,
-            kind: "link 403".to_owned(),
+            kind: "link 403 signed".to_owned(),
             count: 1_000,
         }],
     };
     let text = audit::refused(&day, &look());
     assert!(text.contains("192.0.2.7"), "{text}");
+    assert!(text.contains("link, signed"), "{text}");
     assert!(
         text.contains("and 999 more, which were counted and not kept:"),
         "{text}"
     );
-    assert!(text.contains("21:00 UTC  link 403: 1000 in all"), "{text}");
+    assert!(
+        text.contains("21:00 UTC  link 403 signed: 1000 in all"),
+        "{text}"
+    );
     let none = audit::refused(&RefusedDay::default(), &look());
     assert_eq!(none, "Nothing was refused on that day.");
 }

@@ -117,9 +117,13 @@ pub fn refused(day: &RefusedDay, look: &Look) -> String {
     }
     let mut lines = table(&["TIME", "DOOR", "STATUS", "WHY", "WHO"], look);
     for refused in &day.requests {
+        let mut door = one_line(&refused.door, LONGEST);
+        if refused.signed {
+            door.push_str(", signed");
+        }
         lines.add_row(vec![
             cell(exact(refused.at, &look.zone), Tone::Plain),
-            cell(one_line(&refused.door, LONGEST), Tone::Plain),
+            cell(door, Tone::Plain),
             cell(refused.status, Tone::Plain),
             cell(one_line(&refused.reason, LONGEST), Tone::Plain),
             cell(one_line(who(&refused.who), LONGEST), Tone::Plain),

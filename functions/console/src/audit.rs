@@ -168,6 +168,7 @@ pub(crate) async fn note(
         at: clock.now(),
         door: door(request).to_owned(),
         status: refused.status.code(),
+        signed: refused.signed || principal(request).is_some(),
         reason: one_line(&refused.message, LONGEST_REASON),
         who: who(request),
     };
@@ -175,6 +176,7 @@ pub(crate) async fn note(
         Ok(kept) => tracing::info!(
             door = refused.door,
             status = refused.status,
+            signed = refused.signed,
             kept,
             reason = refused.reason,
             "refused"
@@ -201,14 +203,13 @@ fn door(request: &Request) -> &'static str {
 
 /// The principal that API Gateway proved, else the address that the request came from.
 fn who(request: &Request) -> String {
-    let context = &request.request_context;
-    let principal = context
-        .authorizer
-        .as_ref()
-        .and_then(|authorizer| authorizer.iam.as_ref())
-        .and_then(|iam| iam.user_arn.as_deref());
-    let who = principal.unwrap_or(&context.http.source_ip);
+    let who = principal(request).unwrap_or(&request.request_context.http.source_ip);
     one_line(who, LONGEST_REASON)
+}
+
+fn principal(request: &Request) -> Option<&str> {
+    let authorizer = request.request_context.authorizer.as_ref()?;
+    authorizer.iam.as_ref()?.user_arn.as_deref()
 }
 
 fn query<'a, T: Deserialize<'a>>(request: &'a Request) -> Result<T, Refused> {

@@ -62,9 +62,8 @@ struct Form {
     reason: Option<String>,
 }
 
-/// A verified link and the gate that it opens.
+/// The gate that a link opens.
 struct Asked {
-    link: Link,
     wave: Wave,
     open: OpenGate,
 }
@@ -75,7 +74,18 @@ pub(crate) async fn show<W: Waves, I: Inbox, D, O, X, S: Signer, C: Clock>(
     ports: &Ports<'_, W, I, D, O, X, S, C>,
 ) -> Result<Response, Failure> {
     let filter = Filter::read(&request.raw_query_string, "token");
-    let Asked { link, wave, open } = asked(&filter.token, ports).await?;
+    let link = verified(&filter.token, ports.signer).await?;
+    let asked = question(filter, link, ports).await;
+    asked.map_err(Failure::signed)
+}
+
+/// The page of a verified link.
+async fn question<W: Waves, I: Inbox, D, O, X, S: Signer, C: Clock>(
+    filter: Filter,
+    link: Link,
+    ports: &Ports<'_, W, I, D, O, X, S, C>,
+) -> Result<Response, Failure> {
+    let Asked { wave, open } = asked(&link, ports).await?;
     let nonce = ports
         .signer
         .sign(&form_message(&filter.token))
@@ -105,8 +115,27 @@ where
     C: Clock,
 {
     let form = form(request)?;
+    let link = verified(&form.token, ports.signer).await?;
+    let decided = decide(form, &link, ports).await;
+    decided.map_err(Failure::signed)
+}
+
+/// What the form of a verified link decides.
+async fn decide<W, I, D, O, X, S, C>(
+    form: Form,
+    link: &Link,
+    ports: &Ports<'_, W, I, D, O, X, S, C>,
+) -> Result<Response, Failure>
+where
+    W: Waves,
+    I: Inbox,
+    D: Drivers,
+    X: Executions,
+    S: Signer,
+    C: Clock,
+{
     let now = ports.clock.now();
-    let Asked { link, wave, open } = asked(&form.token, ports).await?;
+    let Asked { wave, open } = asked(link, ports).await?;
     let nonce = URL_SAFE_NO_PAD.decode(&form.nonce).unwrap_or_default();
     let ours = ports
         .signer
@@ -150,10 +179,10 @@ where
         // Sent twice at once: the other was first.
         let first = ports.inbox.message(&wave.id, &message.id).await;
         let first = first.context("could not read a decision")?;
-        return Err(used(first.as_ref().unwrap_or(&message), &wave, &link, now).into());
+        return Err(used(first.as_ref().unwrap_or(&message), &wave, link, now).into());
     }
-    let wave_page = wave_page(&link, ports.signer).await?;
-    Ok(page::recorded(&link, verdict, about.as_deref(), &wave_page))
+    let wave_page = wave_page(link, ports.signer).await?;
+    Ok(page::recorded(link, verdict, about.as_deref(), &wave_page))
 }
 
 /// The address of the wave's page for whom the link was made for, relative to the link's.
@@ -246,19 +275,23 @@ pub(crate) fn standing(wave: &Wave, gate: Gate, now: Timestamp) -> String {
     }
 }
 
-/// Verify the token, and find what it asks.
-async fn asked<W: Waves, I: Inbox, D, O, X, S: Signer, C: Clock>(
-    token: &str,
-    ports: &Ports<'_, W, I, D, O, X, S, C>,
-) -> Result<Asked, Failure> {
+/// The link of a token, if we made it.
+async fn verified(token: &str, signer: &impl Signer) -> Result<Link, Failure> {
     let sealed = Sealed::parse(token).map_err(|_| altered())?;
-    let genuine = ports.signer.verify(&sealed.signed(), sealed.code()).await;
+    let genuine = signer.verify(&sealed.signed(), sealed.code()).await;
     if !genuine.context("could not verify a link")? {
         let message = "This link was not made by Tidegate, or it was altered: use the one in your \
                        mail as it is.";
         return Err(Refused::new(Status::Forbidden, message).into());
     }
-    let link = sealed.open().map_err(|_| altered())?;
+    Ok(sealed.open().map_err(|_| altered())?)
+}
+
+/// What a verified link asks, if that is asked.
+async fn asked<W: Waves, I: Inbox, D, O, X, S: Signer, C: Clock>(
+    link: &Link,
+    ports: &Ports<'_, W, I, D, O, X, S, C>,
+) -> Result<Asked, Failure> {
     let wave = ports.waves.wave(&link.wave).await;
     let wave = wave.context("could not read the wave")?.ok_or_else(|| {
         let message = format!("There is no wave {} any more.", link.wave);
@@ -267,11 +300,11 @@ async fn asked<W: Waves, I: Inbox, D, O, X, S: Signer, C: Clock>(
     let now = ports.clock.now();
     let first = ports.inbox.message(&wave.id, &link.message()).await;
     if let Some(first) = first.context("could not read a decision")? {
-        let refused = used(&first, &wave, &link, now);
+        let refused = used(&first, &wave, link, now);
         if link.expires <= now {
             return Err(refused.into());
         }
-        let page = wave_page(&link, ports.signer).await?;
+        let page = wave_page(link, ports.signer).await?;
         return Err(refused.with_wave_page(page).into());
     }
     if link.expires <= now {
@@ -293,8 +326,8 @@ async fn asked<W: Waves, I: Inbox, D, O, X, S: Signer, C: Clock>(
     let open = match open_gate(&wave, link.gate, &link.evidence, now) {
         Ok(open) => open.clone(),
         Err(not_open) => {
-            let page = wave_page(&link, ports.signer).await?;
-            let refused = too_late(not_open, &wave, &link, now);
+            let page = wave_page(link, ports.signer).await?;
+            let refused = too_late(not_open, &wave, link, now);
             return Err(refused.with_wave_page(page).into());
         }
     };
@@ -305,7 +338,7 @@ async fn asked<W: Waves, I: Inbox, D, O, X, S: Signer, C: Clock>(
         let message = already(approval, &wave, link.gate, now);
         return Err(Refused::new(Status::Gone, message).into());
     }
-    Ok(Asked { link, wave, open })
+    Ok(Asked { wave, open })
 }
 
 /// Read the form. A browser says where a form comes from; what it says is believed against the

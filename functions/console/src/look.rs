@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use tidegate_domain::gate::{Door, Gate, GateState};
 use tidegate_domain::link::Link;
 use tidegate_domain::plan::Approver;
@@ -33,6 +34,16 @@ pub(crate) async fn show<W: Waves, I, D, O, X, S: Signer, C: Clock>(
     let filter = Filter::read(&request.raw_query_string, "view");
     let now = ports.clock.now();
     let pass = Pass::open(&filter.token, ports.signer, now).await?;
+    let glanced = glance(filter, &pass, ports, now).await;
+    glanced.map_err(Failure::signed)
+}
+
+async fn glance<W: Waves, I, D, O, X, S: Signer, C>(
+    filter: Filter,
+    pass: &Pass,
+    ports: &Ports<'_, W, I, D, O, X, S, C>,
+    now: Timestamp,
+) -> Result<Response, Failure> {
     let whole = ports.waves.whole(&pass.wave).await;
     let whole = whole.context("could not read the wave")?.ok_or_else(|| {
         let message = format!("There is no wave {} any more.", pass.wave);
@@ -41,7 +52,7 @@ pub(crate) async fn show<W: Waves, I, D, O, X, S: Signer, C: Clock>(
     let first = whole.wave.audit.records.saturating_sub(MOST_RECORDS) + 1;
     let records = ports.waves.audit_since(&pass.wave, first).await;
     let records = records.context("could not read the timeline")?;
-    let decide = links(&whole.wave, &pass, ports.signer).await?;
+    let decide = links(&whole.wave, pass, ports.signer).await?;
     let glance = Glance {
         whole: &whole,
         records: &records,

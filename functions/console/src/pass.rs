@@ -65,7 +65,7 @@ impl Pass {
                 words::time(pass.expires, None),
                 pass.wave
             );
-            return Err(Refused::new(Status::Gone, message).into());
+            return Err(Failure::from(Refused::new(Status::Gone, message)).signed());
         }
         Ok(pass)
     }

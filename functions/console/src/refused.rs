@@ -42,6 +42,8 @@ pub(crate) struct Refused {
     pub(crate) problems: Vec<PlanError>,
     /// The address of the wave's page, for whom may look at it.
     pub(crate) wave_page: Option<String>,
+    /// Whether Slack's signature, a link or a pass was verified before.
+    pub(crate) signed: bool,
 }
 
 /// A refusal as JSON.
@@ -79,6 +81,7 @@ impl Refused {
             message: message.into(),
             problems: Vec::new(),
             wave_page: None,
+            signed: false,
         }
     }
 
@@ -104,6 +107,19 @@ pub(crate) enum Failure {
     Refused(Refused),
     /// Ours.
     Failed(tidegate_ports::error::HandlerError),
+}
+
+impl Failure {
+    /// The same, of a request that came with something signed: so it is logged.
+    pub(crate) fn signed(self) -> Self {
+        match self {
+            Self::Refused(refused) => Self::Refused(Refused {
+                signed: true,
+                ..refused
+            }),
+            Self::Failed(_) => self,
+        }
+    }
 }
 
 impl From<Refused> for Failure {

@@ -9,6 +9,8 @@
 
 mod told;
 
+use std::sync::Arc;
+
 use jiff::{SignedDuration, Timestamp};
 use tidegate_domain::gate::{Door, OpenGate, Part, Verdict};
 use tidegate_domain::message::{Body, Message};
@@ -22,6 +24,7 @@ use tidegate_ports::inbox::Inbox;
 use tidegate_ports::signer::Signer;
 use tidegate_ports::slack::{Answer, SlackClicks};
 use tidegate_ports::waves::Waves;
+use tidegate_slack::app::App;
 use tidegate_slack::button::{Button, SealedButton};
 use tidegate_slack::click::{Click, Pressed};
 use tidegate_slack::message::theirs;
@@ -79,7 +82,27 @@ where
 {
     let now = ports.clock.now();
     let body = request.body(LARGEST_BODY)?;
-    let click = verified(request, &body, slack.clicks, now).await?;
+    let app = verified(request, &body, slack.clicks, now).await?;
+    let taken = take(&body, &app, ports, slack, now).await;
+    taken.map_err(Failure::signed)
+}
+
+/// Take what Slack signed.
+async fn take<W, I, D, O, X, S, C, K>(
+    body: &[u8],
+    app: &App,
+    ports: &Ports<'_, W, I, D, O, X, S, C>,
+    slack: &SlackDoor<'_, K>,
+    now: Timestamp,
+) -> Result<Taken, Failure>
+where
+    W: Waves,
+    I: Inbox,
+    D: Drivers,
+    X: Executions,
+    S: Signer,
+{
+    let click = click(body, app)?;
     let by = Approver::Slack(click.user);
     let mut decision = None;
     let answered = match click.pressed {
@@ -104,6 +127,7 @@ where
         Err(Failure::Refused(mut refused)) => {
             let told = theirs(&refused.message, LONGEST_SENTENCE);
             refused.message = format!("{by}: {}", refused.message);
+            refused.signed = true;
             (Answer::Whisper(told), Some(refused))
         }
         Err(failed) => return Err(failed),
@@ -112,13 +136,13 @@ where
     Ok(Taken { refused, telling })
 }
 
-/// The click, if Slack sent it, from our workspace.
+/// The app whose request it is, if Slack signed it.
 async fn verified(
     request: &Request,
     body: &[u8],
     slack: &impl SlackClicks,
     now: Timestamp,
-) -> Result<Click, Failure> {
+) -> Result<Arc<App>, Failure> {
     let app = slack
         .app()
         .await
@@ -132,15 +156,16 @@ async fn verified(
         };
         Refused::new(status, format!("Not taken: {error}."))
     })?;
+    Ok(app)
+}
+
+/// The click, if it is one of ours, from where the app is installed.
+fn click(body: &[u8], app: &App) -> Result<Click, Refused> {
     let click = Click::parse(body)
         .map_err(|error| Refused::new(Status::BadRequest, format!("Not taken: {error}.")))?;
-    let at_home = click
-        .user_team
-        .as_ref()
-        .is_none_or(|team| *team == app.team);
-    if click.team != app.team || !at_home {
+    if !click.is_from(app) {
         let message = "Not taken: the click is from another workspace.";
-        return Err(Refused::new(Status::Forbidden, message).into());
+        return Err(Refused::new(Status::Forbidden, message));
     }
     Ok(click)
 }

@@ -1,9 +1,10 @@
 //! Requests that the doors refused: a log beside the audit chain, so that strangers cannot write
 //! the chain.
 //!
-//! **Invariant 11**: bounded. Of each kind (door and status) the first [`MOST_AN_HOUR`] of an hour
-//! are kept, the others counted; both pass away after [`KEPT_DAYS`] days. One kind's flood leaves
-//! the others' places alone.
+//! **Invariant 11**: bounded. Of each kind (door and status, and whether a signature was verified
+//! before) the first [`MOST_AN_HOUR`] of an hour are kept, the others counted; both pass away after
+//! [`KEPT_DAYS`] days. One kind's flood leaves the others' places alone: what strangers send, who
+//! have nothing that is signed, does not crowd out what was tried with something that is.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -26,6 +27,10 @@ pub struct RefusedRequest {
     pub door: String,
     /// The HTTP status that was answered.
     pub status: u16,
+    /// Whether something signed was verified before it was refused: a principal's request, Slack's,
+    /// a link or the pass of a page.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub signed: bool,
     /// Why, as the caller was told; one line.
     pub reason: String,
     /// Who asked: the AWS principal, or the network address where nobody is proved.
@@ -37,7 +42,7 @@ pub struct RefusedRequest {
 pub struct RefusedCount {
     /// The hour in UTC, 0 to 23.
     pub hour: u8,
-    /// The kind: `DOOR STATUS`.
+    /// The kind: `DOOR STATUS`, and `signed` behind it if it was.
     pub kind: String,
     /// How many, those that are not kept included.
     pub count: u64,
@@ -56,6 +61,7 @@ impl RefusedRequest {
     /// What is counted together.
     #[must_use]
     pub fn kind(&self) -> String {
-        format!("{} {}", self.door, self.status)
+        let signed = if self.signed { " signed" } else { "" };
+        format!("{} {}{signed}", self.door, self.status)
     }
 }

@@ -7,7 +7,7 @@ use serde::Deserialize;
 pub struct App {
     /// Slack signs with it what it sends to the app.
     pub signing_secret: Secret,
-    /// The workspace: `T…`, or `E…` of an organization.
+    /// Where it is installed: a workspace (`T…`), or a whole organization (`E…`).
     pub team: String,
     /// How messages are sent.
     pub delivery: Delivery,

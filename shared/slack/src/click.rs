@@ -7,7 +7,7 @@
 use serde::Deserialize;
 use tidegate_domain::gate::Verdict;
 
-use crate::app::is_id;
+use crate::app::{App, is_id};
 
 /// The button that approves.
 pub const APPROVE: &str = "tidegate_approve";
@@ -21,12 +21,15 @@ pub const LOOK: &str = "tidegate_look";
 /// A click on a button of ours.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Click {
-    /// The workspace that the app is installed in.
-    pub team: String,
+    /// The workspace of the message, if Slack says: it names none where the app is installed in a
+    /// whole organization.
+    pub team: Option<String>,
+    /// The organization of the message (`E…`), if it has one.
+    pub enterprise: Option<String>,
     /// Who clicked: `U…` or `W…`.
     pub user: String,
-    /// The workspace of whoever clicked, if Slack says: in a channel that is shared between
-    /// organizations it can be another.
+    /// The workspace of whoever clicked, or their organization (`E…`), if Slack says: in a channel
+    /// that is shared between organizations it can be another.
     pub user_team: Option<String>,
     /// Which button.
     pub pressed: Pressed,
@@ -78,6 +81,7 @@ struct Form {
 struct Payload {
     r#type: String,
     team: Option<Team>,
+    enterprise: Option<Enterprise>,
     user: Option<User>,
     #[serde(default)]
     actions: Vec<Action>,
@@ -86,6 +90,12 @@ struct Payload {
 
 #[derive(Deserialize)]
 struct Team {
+    id: String,
+    enterprise_id: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Enterprise {
     id: String,
 }
 
@@ -112,7 +122,16 @@ impl Click {
         if payload.r#type != "block_actions" {
             return Err(ClickError::Kind);
         }
-        let (team, user) = payload.team.zip(payload.user).ok_or(ClickError::Nobody)?;
+        let (team, within) = match payload.team {
+            Some(team) => (Some(team.id), team.enterprise_id),
+            None => (None, None),
+        };
+        let enterprise = payload.enterprise.map(|enterprise| enterprise.id);
+        let enterprise = enterprise.or(within);
+        let user = payload.user.ok_or(ClickError::Nobody)?;
+        if team.is_none() && enterprise.is_none() {
+            return Err(ClickError::Nobody);
+        }
         if !is_id(&user.id, &['U', 'W']) {
             return Err(ClickError::Nobody);
         }
@@ -132,12 +151,31 @@ impl Click {
             _ => return Err(ClickError::Unknown),
         };
         Ok(Self {
-            team: team.id,
+            team,
+            enterprise,
             user: user.id,
             user_team: user.team_id,
             pressed,
             response_url: payload.response_url,
         })
+    }
+
+    /// Whether it comes from where the app is installed, and so does whoever clicked, as far as
+    /// Slack says. An app of a workspace takes members of the workspace and, where it belongs to an
+    /// organization, those that Slack calls members of that; an app of an organization takes the
+    /// organization's, and members of the workspace that the message is in.
+    #[must_use]
+    pub fn is_from(&self, app: &App) -> bool {
+        let home = Some(&app.team);
+        if home != self.team.as_ref() && home != self.enterprise.as_ref() {
+            return false;
+        }
+        let Some(theirs) = &self.user_team else {
+            return true;
+        };
+        let here = [self.team.as_ref(), self.enterprise.as_ref()];
+        // An organization's app may be told no workspace, and then its members' own ones.
+        here.contains(&Some(theirs)) || (self.team.is_none() && theirs.starts_with('T'))
     }
 }
 
@@ -172,7 +210,8 @@ mod tests {
         assert_eq!(
             click,
             Click {
-                team: "T024BE7LD".to_owned(),
+                team: Some("T024BE7LD".to_owned()),
+                enterprise: None,
                 user: "U024BE7LH".to_owned(),
                 user_team: Some("T024BE7LD".to_owned()),
                 pressed: Pressed::Decide {
@@ -182,6 +221,60 @@ mod tests {
                 response_url: Some("https://hooks.slack.com/actions/T024BE7LD/1/x".to_owned()),
             }
         );
+    }
+
+    fn app(team: &str) -> App {
+        let secret = json!({
+            "signing_secret": "8f742231b10e8888abcd99yyyzzz85a5", "team_id": team,
+            "webhook_url": "https://hooks.slack.com/services/T/B/x",
+        });
+        App::parse(&secret.to_string()).expect("an app")
+    }
+
+    #[test]
+    fn clicks_of_an_organization_are_told_from_others() {
+        let check = |app_of: &str, team: Value, enterprise: Value, user: Value, expected: bool| {
+            let mut sent = payload();
+            sent["team"] = team;
+            sent["enterprise"] = enterprise;
+            sent["user"]["team_id"] = user;
+            let click = Click::parse(&body(&sent)).expect("a click");
+            assert_eq!(click.is_from(&app(app_of)), expected, "{app_of}: {sent}");
+        };
+        let team = || json!({"id": "T024BE7LD", "domain": "example"});
+        let org = || json!({"id": "E024BE7LD", "name": "Example"});
+        let other = || json!({"id": "E0EVIL000", "name": "Other"});
+        let none = Value::Null;
+        // Of a workspace, alone or in an organization.
+        let of = "T024BE7LD";
+        check(of, team(), none.clone(), json!("T024BE7LD"), true);
+        check(of, team(), none.clone(), none.clone(), true);
+        check(of, team(), org(), json!("E024BE7LD"), true);
+        check(of, team(), org(), json!("E0EVIL000"), false);
+        check(of, team(), none.clone(), json!("E024BE7LD"), false);
+        check(of, team(), none.clone(), json!("T0EVIL000"), false);
+        check(
+            of,
+            json!({"id": "T0EVIL000"}),
+            org(),
+            json!("T024BE7LD"),
+            false,
+        );
+        check(of, none.clone(), org(), json!("T024BE7LD"), false);
+        // Of an organization, whichever way Slack names it.
+        let of = "E024BE7LD";
+        check(of, none.clone(), org(), json!("T0ANY0000"), true);
+        check(of, none.clone(), org(), json!("E024BE7LD"), true);
+        check(of, team(), org(), json!("E024BE7LD"), true);
+        check(of, team(), org(), json!("T024BE7LD"), true);
+        let within = json!({"id": "T024BE7LD", "enterprise_id": "E024BE7LD"});
+        check(of, within, none.clone(), none.clone(), true);
+        check(of, team(), org(), json!("T0EVIL000"), false);
+        check(of, team(), org(), json!("E0EVIL000"), false);
+        check(of, none.clone(), org(), json!("E0EVIL000"), false);
+        check(of, team(), other(), json!("E024BE7LD"), false);
+        check(of, team(), none.clone(), json!("T024BE7LD"), false);
+        check(of, none, other(), json!("E0EVIL000"), false);
     }
 
     #[test]

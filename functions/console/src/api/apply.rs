@@ -152,6 +152,7 @@ fn checked(
             message,
             problems: errors.0,
             wave_page: None,
+            signed: false,
         }
     })?;
     let stored = serde_json::to_vec(&plan).map_or(usize::MAX, |json| json.len());

@@ -3,6 +3,7 @@
 use jiff::SignedDuration;
 use serde_json::Value;
 use tidegate_domain::audit::{AuditPage, Report, Seal, Sealed, Verifier, hash};
+use tidegate_domain::link::Link;
 use tidegate_domain::refused::{MOST_AN_HOUR, RefusedDay};
 use tidegate_ports::audit::Chain;
 use tidegate_ports::clock::Clock;
@@ -12,6 +13,7 @@ use tidegate_world::contract::fixtures::{Draft, wave_id};
 use super::fixture::{
     ADDRESS, AUDIT_KEY, Console, OPERATOR, STRANGER, decide, error, open, post, request, signed,
 };
+use super::slack;
 
 impl Console {
     /// A chain of so many records, all sealed.
@@ -206,14 +208,15 @@ async fn what_is_refused_is_noted_without_what_was_sent() {
     let seen: Vec<_> = day
         .requests
         .iter()
-        .map(|refused| (&*refused.door, refused.status, &*refused.who))
+        .map(|r| (&*r.door, r.signed, r.status, &*r.who))
         .collect();
-    assert_eq!(seen, [("link", 403, ADDRESS), ("api", 403, STRANGER)]);
+    let expected = [("link", false, 403, ADDRESS), ("api", true, 403, STRANGER)];
+    assert_eq!(seen, expected);
     let log = serde_json::to_string(&day).expect("JSON");
     assert!(!log.contains(&token[..20]), "{log}");
     assert!(console.messages().is_empty());
     let counts: Vec<_> = day.counts.iter().map(|c| (&*c.kind, c.count)).collect();
-    assert_eq!(counts, [("api 403", 1), ("link 403", 1)]);
+    assert_eq!(counts, [("api 403 signed", 1), ("link 403", 1)]);
 }
 
 #[tokio::test]
@@ -236,4 +239,76 @@ async fn a_flood_is_counted_and_leaves_room_for_others() {
     assert_eq!(flood.map(|count| count.count), Some(MOST_AN_HOUR + 30));
     let requests: Value = serde_json::to_value(&day.requests).expect("JSON");
     assert_eq!(requests[0]["at"], "2026-12-01T12:00:00Z");
+}
+
+#[tokio::test]
+async fn what_strangers_send_leaves_room_for_what_was_signed() {
+    let console = slack::console().await;
+    let token = console.token(&console.link());
+    let forged = console.token(&Link {
+        expires: console.clock.now(),
+        ..console.link()
+    });
+    let (forged, _) = forged.split_once('.').expect("a payload");
+    let (_, code) = token.split_once('.').expect("a code");
+    let mut unsigned = slack::approve(slack::ANNA);
+    unsigned.body = slack::approve(slack::BERT).body;
+    let mut page = request("GET", "/wave");
+    page.raw_query_string = format!("view={token}");
+    for _ in 0..=MOST_AN_HOUR {
+        for stranger in [
+            open(&format!("{forged}.{code}")),
+            unsigned.clone(),
+            page.clone(),
+            request("GET", "/api/waves"),
+        ] {
+            assert_eq!(console.send(stranger).await.status_code, 403);
+        }
+    }
+    let strangers = console.refused().await.requests;
+    assert!(strangers.iter().all(|refused| !refused.signed));
+
+    // An approver of nothing, with a link; a user of Slack; a principal.
+    console.send(open(&token)).await;
+    console.send(slack::approve("U0STRANGER")).await;
+    let body = serde_json::json!({
+        "message": super::fixture::UUID, "verdict": "approve", "evidence": "0".repeat(64),
+    });
+    let path = "/api/waves/orders/gates/cutover/decisions";
+    console.send(post(path, STRANGER, &body)).await;
+    let requests = console.refused().await.requests;
+    let signed = requests.iter().filter(|refused| refused.signed);
+    let signed: Vec<_> = signed.map(|r| (&*r.door, r.status)).collect();
+    assert_eq!(signed, [("link", 403), ("slack", 403), ("api", 403)]);
+}
+
+#[tokio::test]
+async fn a_refusal_of_a_genuine_link_pass_or_form_is_known_as_one() {
+    let console = Console::with_open_gate().await;
+    let token = console.token(&console.link());
+    let shown = console.send(open(&token)).await;
+    assert_eq!(shown.status_code, 200);
+    assert_eq!(
+        console
+            .send(decide(&token, "AAAA", "approve"))
+            .await
+            .status_code,
+        403
+    );
+    assert!(
+        console.noted().await.signed,
+        "the form was not ours, the link was"
+    );
+    let (_, view) = shown
+        .body
+        .split_once("href=\"wave?")
+        .expect("the wave's page");
+    let mut look = request("GET", "/wave");
+    look.raw_query_string = view.split('"').next().unwrap_or_default().to_owned();
+    console.at("2026-12-05T20:00:00Z");
+    assert_eq!(console.send(look).await.status_code, 410);
+    let noted = console.noted().await;
+    assert!(noted.door == "page" && noted.signed, "{noted:?}");
+    console.send(open("a.b")).await;
+    assert!(!console.noted().await.signed);
 }

@@ -19,7 +19,7 @@ use tidegate_domain::id::{ApplicationName, InstanceId, JobId, ServerId, WaveId};
 use tidegate_domain::link::Link;
 use tidegate_domain::message::Message;
 use tidegate_domain::plan::{Approver, Window};
-use tidegate_domain::refused::RefusedDay;
+use tidegate_domain::refused::{RefusedDay, RefusedRequest};
 use tidegate_domain::wave::{Phase, Wave};
 use tidegate_ports::clock::Clock;
 use tidegate_ports::driver::{Driver, Drivers};
@@ -296,13 +296,10 @@ impl Console {
         counts.iter().map(|count| count.count).sum()
     }
 
-    /// The request that was refused last, as the log has it: door, status and reason.
-    pub(crate) async fn noted(&self) -> (&'static str, u16, String) {
+    /// The request that was refused last, as the log has it.
+    pub(crate) async fn noted(&self) -> RefusedRequest {
         let day = self.refused_today().await;
-        let last = day.requests.last().expect("a refused request").clone();
-        let doors = ["api", "link", "page", "slack"];
-        let door = doors.into_iter().find(|door| *door == last.door);
-        (door.expect("a door"), last.status, last.reason)
+        day.requests.last().expect("a refused request").clone()
     }
 
     async fn refused_today(&self) -> RefusedDay {

@@ -11,7 +11,7 @@ use tidegate_domain::plan::Approver;
 use tidegate_domain::wave::{Phase, Wave};
 
 use crate::fixture::{
-    Console, FakeSigner, MAIL, OPERATOR, decide, evidence, notice, open, request, time,
+    ADDRESS, Console, FakeSigner, MAIL, OPERATOR, decide, evidence, notice, open, request, time,
 };
 
 /// What a page's form holds in its hidden field of that name.
@@ -84,13 +84,19 @@ async fn a_link_counts_once_whatever_the_second_verdict() {
     assert_eq!(console.messages().len(), 1);
 }
 
-/// Open and use a link; both are refused in the same words, and nothing comes of it.
+/// Open and use a link; both are refused in the same words and noted so, and nothing comes of it.
 async fn refused(console: &Console, token: &str) -> String {
+    let before = console.refusals().await;
     let shown = console.send(open(token)).await;
     let used = console
         .send(decide(token, &console.nonce(token), "approve"))
         .await;
     assert_eq!(notice(&shown), notice(&used));
+    assert_eq!(console.refusals().await, before + 2);
+    let noted = console.noted().await;
+    assert_eq!((&*noted.door, noted.status), ("link", used.status_code));
+    assert!(notice(&used).ends_with(&noted.reason), "{noted:?}");
+    assert_eq!(noted.who, ADDRESS);
     assert!(console.messages().is_empty());
     assert_eq!(console.driver("orders").await.wakes, 0);
     notice(&shown)
@@ -157,12 +163,6 @@ async fn an_expired_link_is_refused() {
 async fn truncated_and_swapped_links_are_refused() {
     let console = Console::with_open_gate().await;
     let token = console.token(&console.link());
-    for length in 0..token.len() {
-        let response = console.send(open(&token[..length])).await;
-        assert!(matches!(response.status_code, 400 | 403), "{length}");
-        let form = decide(&token[..length], &console.nonce(&token), "approve");
-        assert!(matches!(console.send(form).await.status_code, 400 | 403));
-    }
     let (_, code) = token.split_once('.').expect("a code");
     let others = [
         Link {
@@ -190,6 +190,12 @@ async fn truncated_and_swapped_links_are_refused() {
         // And with a form's code that is another link's.
         let form = decide(&genuine, &console.nonce(&token), "approve");
         assert!((400..500).contains(&console.send(form).await.status_code));
+    }
+    for length in 0..token.len() {
+        let response = console.send(open(&token[..length])).await;
+        assert!(matches!(response.status_code, 400 | 403), "{length}");
+        let form = decide(&token[..length], &console.nonce(&token), "approve");
+        assert!(matches!(console.send(form).await.status_code, 400 | 403));
     }
     assert!(console.messages().is_empty());
 }
@@ -328,13 +334,19 @@ async fn a_link_is_not_enough_where_the_plan_wants_more() {
         .await;
     let by_page = Link {
         approver: Approver::Iam(OPERATOR.to_owned()),
+        door: Door::Page,
         ..console.link()
     };
-    for link in [console.link(), by_page] {
+    for (link, door) in [
+        (console.link(), "a mail link"),
+        (by_page, "a page opened with AWS credentials"),
+    ] {
         assert_eq!(
             refused(&console, &console.token(&link)).await,
-            "403 Not allowed: the plan wants more than a mail link at the cutover gate: decide by \
-             AWS credentials."
+            format!(
+                "403 Not allowed: the plan wants more than {door} at the cutover gate: decide by \
+                 AWS credentials."
+            )
         );
     }
 }

@@ -17,7 +17,7 @@ use tidegate_slack::app::App;
 use tidegate_slack::button::Button;
 use tidegate_slack::signature::{SIGNATURE, TIMESTAMP, sign};
 
-use crate::fixture::{Console, FakeSigner, error, evidence, request, time};
+use crate::fixture::{ADDRESS, Console, FakeSigner, error, evidence, request, time};
 use tidegate_world::contract::fixtures::wave_id;
 
 /// An approver in Slack, and another.
@@ -176,15 +176,20 @@ fn replaced(console: &Console) -> (String, bool) {
     }
 }
 
-/// The request is refused with that status, nothing was recorded, and nobody was told in Slack.
+/// The request is refused with that status, nothing was recorded but that it was, and nobody was
+/// told in Slack.
 pub(super) async fn refused(console: &Console, request: Request, status: u16) -> String {
+    let before = console.refusals().await;
     let response = console.send(request).await;
     assert_eq!(response.status_code, status, "{}", response.body);
     assert!(console.messages().is_empty());
     assert_eq!(console.driver("orders").await.wakes, 0);
     assert!(console.slack.answers.borrow().is_empty());
     let error = error(&response);
-    assert_eq!(console.noted().await, ("slack", status, error.clone()));
+    assert_eq!(console.refusals().await, before + 1);
+    let noted = console.noted().await;
+    assert_eq!((&*noted.door, noted.status), ("slack", status));
+    assert_eq!((noted.reason, &*noted.who), (error.clone(), ADDRESS));
     error
 }
 
@@ -193,13 +198,13 @@ pub(super) async fn turned_down(console: &Console, request: Request) -> String {
     let before = console.refusals().await;
     let said = answered(console, request).await;
     assert_eq!(console.refusals().await, before + 1, "{said}");
-    let (door, status, reason) = console.noted().await;
-    assert_eq!(door, "slack");
-    assert!((400..500).contains(&status), "{status}");
-    let (user, why) = reason.split_once(": ").expect("who");
+    let noted = console.noted().await;
+    assert_eq!((&*noted.door, noted.signed), ("slack", true));
+    assert!([403, 404, 409, 410].contains(&noted.status), "{noted:?}");
+    let (user, why) = noted.reason.split_once(": ").expect("who");
     assert!(
         user.starts_with("slack:") && said == why,
-        "{reason}: {said}"
+        "{noted:?}: {said}"
     );
     said
 }
@@ -255,6 +260,37 @@ async fn a_double_click_and_a_replayed_request_count_once() {
         "{}",
         whispered(&console)
     );
+}
+
+#[tokio::test]
+async fn a_refused_click_that_is_replayed_is_looked_at_anew() {
+    let console = console_with(|wave| wave.plan.gates.cutover.minimum = Door::Iam).await;
+    let click = approve(ANNA);
+    turned_down(&console, click.clone()).await;
+    console
+        .save("orders", |wave| {
+            wave.plan.gates.cutover.minimum = Door::Slack
+        })
+        .await;
+    console.at("2026-12-01T12:04:59Z");
+    for _ in 0..2 {
+        assert_eq!(console.send(click.clone()).await.status_code, 200);
+    }
+    let messages = console.messages();
+    assert_eq!(messages.len(), 1, "as that user, as it was clicked, once");
+    assert_eq!(messages[0].by, slack(ANNA));
+}
+
+#[tokio::test]
+async fn who_replays_a_request_for_the_page_is_told_nothing() {
+    let console = console().await;
+    let look = click(&payload(ANNA, "tidegate_look", &value_of(&button())));
+    for now in ["2026-12-01T12:00:00Z", "2026-12-01T12:05:00Z"] {
+        console.at(now);
+        // The answer itself is empty; the address goes to Slack, for that user.
+        let said = answered(&console, look.clone()).await;
+        assert!(said.contains("for you alone"), "{said}");
+    }
 }
 
 #[tokio::test]

@@ -1,5 +1,7 @@
 //! Clicks in Slack that are refused: nothing is recorded, and whoever clicked is told why.
 
+use std::sync::Arc;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use console::Request;
@@ -93,6 +95,28 @@ async fn another_workspace_is_refused() {
     let mut guest = payload(ANNA, "tidegate_approve", &value_of(&button()));
     guest["user"]["team_id"] = json!("T0EVIL000");
     refused(&console, click(&guest), 403).await;
+    guest["user"]["team_id"] = json!("E0EVIL000");
+    refused(&console, click(&guest), 403).await;
+}
+
+#[tokio::test]
+async fn an_app_of_an_organization_takes_its_clicks_alone() {
+    let console = console().await;
+    let app = json!({
+        "signing_secret": "8f742231b10e8888abcd99yyyzzz85a5", "team_id": "E024BE7LD",
+        "webhook_url": "https://hooks.slack.com/services/T/B/x",
+    });
+    let app = App::parse(&app.to_string()).expect("an app");
+    *console.slack.app.borrow_mut() = Some(Arc::new(app));
+    let mut sent = payload(ANNA, "tidegate_approve", &value_of(&button()));
+    refused(&console, click(&sent), 403).await;
+    sent["team"] = json!(null);
+    sent["user"]["team_id"] = json!("E024BE7LD");
+    sent["enterprise"] = json!({"id": "E0EVIL000", "name": "Other"});
+    refused(&console, click(&sent), 403).await;
+    sent["enterprise"] = json!({"id": "E024BE7LD", "name": "Example"});
+    console.send(click(&sent)).await;
+    assert_eq!(console.messages().len(), 1);
 }
 
 #[tokio::test]

@@ -88,6 +88,7 @@ pub async fn refused_requests_are_bounded(store: &impl AllPorts) {
         at: morning + SignedDuration::from_secs(seconds),
         door: door.to_owned(),
         status: 403,
+        signed: false,
         reason: "This link was not made by Tidegate.".to_owned(),
         who: "192.0.2.7".to_owned(),
     };
@@ -107,14 +108,23 @@ pub async fn refused_requests_are_bounded(store: &impl AllPorts) {
         ok(store.note(&refused(3_600, "link")).await, "note"),
         "another hour"
     );
+    let signed = RefusedRequest {
+        signed: true,
+        ..refused(2, "link")
+    };
+    assert!(
+        ok(store.note(&signed).await, "note"),
+        "what strangers send leaves room for what is signed"
+    );
     let day = morning.to_zoned(TimeZone::UTC).date();
     let found = ok(store.refused_on(day).await, "read");
-    assert_eq!(found.requests.len() as u64, kept + 2);
-    assert!(found.requests.contains(&refused(0, "link")));
+    assert_eq!(found.requests.len() as u64, kept + 3);
+    assert!(found.requests.contains(&refused(0, "link")) && found.requests.contains(&signed));
     let first = &found.counts[0];
     assert_eq!((first.hour, &*first.kind), (0, "link 403"));
     assert!(first.count >= MOST_AN_HOUR + 5, "{}", first.count);
-    assert_eq!(found.counts.len(), 3);
+    assert_eq!(found.counts.len(), 4);
+    assert_eq!(found.counts[1].kind, "link 403 signed");
     let other = day.tomorrow().unwrap_or(day);
     let found = ok(store.refused_on(other).await, "read");
     assert!(found.requests.is_empty() && found.counts.is_empty());
