@@ -3,19 +3,23 @@
 //!
 //! **Invariant 9**: a link is believed once its code was verified, counts for the evidence and
 //! the person that it was made for, until it expires, once. A form is taken only with the code
-//! that its page carried, so that no other site can send it.
+//! that its page carried, so that no other site can send it. What was approved with a link can be
+//! taken back with it, until it is acted on.
+
+mod form;
+mod used;
+mod withdraw;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
 use tidegate_domain::gate::{Approval, Gate, GateState, OpenGate, Part, Verdict};
 use tidegate_domain::hold::HoldReason;
-use tidegate_domain::id::ApplicationName;
 use tidegate_domain::link::{Link, Sealed};
 use tidegate_domain::message::{Body, Message};
 use tidegate_domain::plan::GatePlan;
 use tidegate_domain::wave::Wave;
-use tidegate_domain::words::{self, one_line};
+use tidegate_domain::words;
 use tidegate_ports::clock::Clock;
 use tidegate_ports::driver::Drivers;
 use tidegate_ports::error::Context;
@@ -24,18 +28,21 @@ use tidegate_ports::inbox::Inbox;
 use tidegate_ports::signer::Signer;
 use tidegate_ports::waves::Waves;
 
+use crate::page::Question;
 use crate::page::filter::Filter;
-use crate::page::{LONGEST_REASON, Question};
 use crate::pass::Pass;
 use crate::payload::{Request, Response};
-use crate::refused::{Failure, Refused, Status};
+use crate::refused::{Failure, Refused, Status, Withdraw};
 use crate::{Ports, page, submit};
+
+use form::{Form, Said, form, incomplete, not_from_the_page};
+use used::{Used, used};
+use withdraw::{may_withdraw, withdraw};
+
+pub(crate) use withdraw::withdrawable;
 
 /// What a form's code is made over begins with this, so that it is good for forms alone.
 const FORM_PURPOSE: &str = "tidegate form v1\n";
-
-/// The largest form, in bytes.
-const LARGEST_FORM: usize = 64 * 1024;
 
 /// Why a decision cannot be taken at a gate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,16 +57,6 @@ pub(crate) enum NotOpen {
     Expired,
     /// It asks on other evidence now.
     Changed,
-}
-
-/// The form of a link's page.
-#[derive(Debug, Default)]
-struct Form {
-    token: String,
-    nonce: String,
-    verdict: Option<Verdict>,
-    only: Vec<ApplicationName>,
-    reason: Option<String>,
 }
 
 /// The gate that a link opens.
@@ -85,17 +82,13 @@ async fn question<W: Waves, I: Inbox, D, O, X, S: Signer, C: Clock>(
     link: Link,
     ports: &Ports<'_, W, I, D, O, X, S, C>,
 ) -> Result<Response, Failure> {
-    let Asked { wave, open } = asked(&link, ports).await?;
-    let nonce = ports
-        .signer
-        .sign(&form_message(&filter.token))
-        .await
-        .context("could not sign a form")?;
+    let Asked { wave, open } = asked(&link, &filter.token, ports).await?;
+    let nonce = nonce(&filter.token, ports.signer).await?;
     let question = Question {
         wave: &wave,
         open: &open,
         link: &link,
-        nonce: &URL_SAFE_NO_PAD.encode(nonce),
+        nonce: &nonce,
         wave_page: &wave_page(&link, ports.signer).await?,
     };
     Ok(question.page(filter))
@@ -116,12 +109,12 @@ where
 {
     let form = form(request)?;
     let link = verified(&form.token, ports.signer).await?;
-    let decided = decide(form, &link, ports).await;
+    let decided = said(form, &link, ports).await;
     decided.map_err(Failure::signed)
 }
 
-/// What the form of a verified link decides.
-async fn decide<W, I, D, O, X, S, C>(
+/// What the form of a verified link says, if it is from the link's page.
+async fn said<W, I, D, O, X, S, C>(
     form: Form,
     link: &Link,
     ports: &Ports<'_, W, I, D, O, X, S, C>,
@@ -134,8 +127,6 @@ where
     S: Signer,
     C: Clock,
 {
-    let now = ports.clock.now();
-    let Asked { wave, open } = asked(link, ports).await?;
     let nonce = URL_SAFE_NO_PAD.decode(&form.nonce).unwrap_or_default();
     let ours = ports
         .signer
@@ -144,7 +135,30 @@ where
     if !ours.context("could not verify a form")? {
         return Err(not_from_the_page().into());
     }
-    let verdict = form.verdict.ok_or_else(incomplete)?;
+    match form.said {
+        Some(Said::Decide(verdict)) => decide(form, verdict, link, ports).await,
+        Some(Said::Withdraw) => withdraw(link, ports).await,
+        None => Err(incomplete().into()),
+    }
+}
+
+/// What the form of a verified link decides.
+async fn decide<W, I, D, O, X, S, C>(
+    form: Form,
+    verdict: Verdict,
+    link: &Link,
+    ports: &Ports<'_, W, I, D, O, X, S, C>,
+) -> Result<Response, Failure>
+where
+    W: Waves,
+    I: Inbox,
+    D: Drivers,
+    X: Executions,
+    S: Signer,
+    C: Clock,
+{
+    let now = ports.clock.now();
+    let Asked { wave, open } = asked(link, &form.token, ports).await?;
     if verdict == Verdict::Approve {
         let may = wave.may_approve(link.gate, &link.approver);
         may.map_err(|why| Refused::new(Status::Forbidden, format!("{why}.")))?;
@@ -179,10 +193,17 @@ where
         // Sent twice at once: the other was first.
         let first = ports.inbox.message(&wave.id, &message.id).await;
         let first = first.context("could not read a decision")?;
-        return Err(used(first.as_ref().unwrap_or(&message), &wave, link, now).into());
+        let first = first.as_ref().unwrap_or(&message);
+        return Err(used(first, None, &wave, link, now).into());
     }
     let wave_page = wave_page(link, ports.signer).await?;
     Ok(page::recorded(link, verdict, about.as_deref(), &wave_page))
+}
+
+/// The code of a form of this link's page.
+async fn nonce(token: &str, signer: &impl Signer) -> Result<String, Failure> {
+    let code = signer.sign(&form_message(token)).await;
+    Ok(URL_SAFE_NO_PAD.encode(code.context("could not sign a form")?))
 }
 
 /// The address of the wave's page for whom the link was made for, relative to the link's.
@@ -287,22 +308,38 @@ async fn verified(token: &str, signer: &impl Signer) -> Result<Link, Failure> {
     Ok(sealed.open().map_err(|_| altered())?)
 }
 
+/// The wave of a link.
+async fn wave_of(link: &Link, waves: &impl Waves) -> Result<Wave, Failure> {
+    let wave = waves.wave(&link.wave).await;
+    Ok(wave.context("could not read the wave")?.ok_or_else(|| {
+        let message = format!("There is no wave {} any more.", link.wave);
+        Refused::new(Status::NotFound, message)
+    })?)
+}
+
 /// What a verified link asks, if that is asked.
 async fn asked<W: Waves, I: Inbox, D, O, X, S: Signer, C: Clock>(
     link: &Link,
+    token: &str,
     ports: &Ports<'_, W, I, D, O, X, S, C>,
 ) -> Result<Asked, Failure> {
-    let wave = ports.waves.wave(&link.wave).await;
-    let wave = wave.context("could not read the wave")?.ok_or_else(|| {
-        let message = format!("There is no wave {} any more.", link.wave);
-        Refused::new(Status::NotFound, message)
-    })?;
+    let wave = wave_of(link, ports.waves).await?;
     let now = ports.clock.now();
-    let first = ports.inbox.message(&wave.id, &link.message()).await;
-    if let Some(first) = first.context("could not read a decision")? {
-        let refused = used(&first, &wave, link, now);
+    let before = Used::of(link, ports.inbox).await?;
+    if let Used {
+        first: Some(first),
+        withdrawn,
+    } = before
+    {
+        let mut refused = used(&first, withdrawn.as_ref(), &wave, link, now);
         if link.expires <= now {
             return Err(refused.into());
+        }
+        if withdrawn.is_none() && may_withdraw(Some(&first), &wave, link, now).is_ok() {
+            refused.withdraw = Some(Box::new(Withdraw {
+                token: token.to_owned(),
+                nonce: nonce(token, ports.signer).await?,
+            }));
         }
         let page = wave_page(link, ports.signer).await?;
         return Err(refused.with_wave_page(page).into());
@@ -341,66 +378,6 @@ async fn asked<W: Waves, I: Inbox, D, O, X, S: Signer, C: Clock>(
     Ok(Asked { wave, open })
 }
 
-/// Read the form. A browser says where a form comes from; what it says is believed against the
-/// sender alone, for other clients say nothing, and the form's code has to be right anyway.
-fn form(request: &Request) -> Result<Form, Refused> {
-    let same_site = |site: &str| matches!(site, "same-origin" | "none");
-    if request
-        .header("sec-fetch-site")
-        .is_some_and(|site| !same_site(site))
-    {
-        return Err(not_from_the_page());
-    }
-    // Under our own referrer policy a browser says `null`, for any origin.
-    let host = request.header("host").unwrap_or_default();
-    let ours = |origin: &str| {
-        let authority = origin.split_once("://").map(|(_, authority)| authority);
-        origin == "null" || authority.is_some_and(|a| a.eq_ignore_ascii_case(host))
-    };
-    if request.header("origin").is_some_and(|origin| !ours(origin)) {
-        return Err(not_from_the_page());
-    }
-    let content_type = request
-        .header("content-type")
-        .unwrap_or_default()
-        .to_ascii_lowercase();
-    if !content_type
-        .trim_start()
-        .starts_with("application/x-www-form-urlencoded")
-    {
-        return Err(Refused::new(
-            Status::WrongType,
-            "Open the link and decide with its buttons.",
-        ));
-    }
-    let body = request.body(LARGEST_FORM)?;
-    let pairs: Vec<(String, String)> =
-        serde_urlencoded::from_bytes(&body).map_err(|_| incomplete())?;
-    let mut form = Form::default();
-    for (name, value) in pairs {
-        match name.as_str() {
-            "token" => form.token = value,
-            "nonce" => form.nonce = value,
-            "verdict" => {
-                form.verdict = match value.as_str() {
-                    "approve" => Some(Verdict::Approve),
-                    "reject" => Some(Verdict::Reject),
-                    _ => return Err(incomplete()),
-                };
-            }
-            "only" => form
-                .only
-                .push(ApplicationName::parse(value).map_err(|_| incomplete())?),
-            "reason" => {
-                let reason = one_line(value.trim(), LONGEST_REASON);
-                form.reason = (!reason.is_empty()).then_some(reason);
-            }
-            _ => {}
-        }
-    }
-    Ok(form)
-}
-
 /// The part of the gate that the form is about; a rejection is always about the whole.
 fn part(form: &Form, verdict: Verdict, wave: &Wave, open: &OpenGate) -> Result<Part, Refused> {
     if verdict == Verdict::Reject {
@@ -433,35 +410,6 @@ fn form_message(token: &str) -> Vec<u8> {
 fn altered() -> Refused {
     let message = "This link is incomplete or was altered: use the one in your mail, as a whole.";
     Refused::new(Status::BadRequest, message)
-}
-
-fn incomplete() -> Refused {
-    let message = "The form is incomplete: open the link and decide with its buttons.";
-    Refused::new(Status::BadRequest, message)
-}
-
-fn not_from_the_page() -> Refused {
-    let message = "This form did not come from the link's page: open the link and decide there.";
-    Refused::new(Status::Forbidden, message)
-}
-
-/// What somebody is told who comes again with a link that was used.
-fn used(first: &Message, wave: &Wave, link: &Link, now: Timestamp) -> Refused {
-    let did = match &first.body {
-        Body::Decide {
-            verdict: Verdict::Reject,
-            ..
-        } => "rejected",
-        _ => "approved",
-    };
-    let message = format!(
-        "This link was used: {} {did} the {} gate with it at {}, and a link counts once. {}",
-        first.by,
-        link.gate,
-        words::time(first.at, None),
-        standing(wave, link.gate, now)
-    );
-    Refused::new(Status::Gone, message)
 }
 
 fn too_late(not_open: NotOpen, wave: &Wave, link: &Link, now: Timestamp) -> Refused {

@@ -21,7 +21,7 @@ use tidegate_domain::link::Link;
 use tidegate_domain::words::{self, one_line};
 
 use crate::payload::Response;
-use crate::refused::{Refused, Status};
+use crate::refused::{Refused, Status, Withdraw};
 
 pub(crate) use question::{LONGEST_REASON, Question};
 pub(crate) use wave::Glance;
@@ -66,6 +66,7 @@ struct Notice<'a> {
     frame: Frame<'a>,
     tone: &'a str,
     text: &'a str,
+    withdraw: Option<&'a Withdraw>,
     wave_page: Option<&'a str>,
 }
 
@@ -118,6 +119,31 @@ pub(crate) fn recorded(
             frame: Frame::new(title),
             tone: "good",
             text: &text,
+            withdraw: None,
+            wave_page: Some(wave_page),
+        },
+    )
+}
+
+/// That an approval is taken back.
+pub(crate) fn withdrawn(link: &Link, wave_page: &str) -> Response {
+    let Link {
+        wave,
+        gate,
+        approver,
+        ..
+    } = link;
+    let text = format!(
+        "{approver} takes back the approval of the {gate} gate of wave {wave}, unless it was acted on \
+         before. The link was used: to decide again, ask for the wave's page or use another door."
+    );
+    html(
+        200,
+        &Notice {
+            frame: Frame::new("Withdrawal recorded"),
+            tone: "good",
+            text: &text,
+            withdraw: None,
             wave_page: Some(wave_page),
         },
     )
@@ -134,6 +160,7 @@ pub(crate) fn home() -> Response {
             frame: Frame::new("Waves of servers, moved into AWS"),
             tone: "plain",
             text,
+            withdraw: None,
             wave_page: None,
         },
     )
@@ -157,6 +184,7 @@ pub(crate) fn refused(refused: &Refused) -> Response {
             frame: Frame::new(title),
             tone: "bad",
             text: &refused.message,
+            withdraw: refused.withdraw.as_deref(),
             wave_page: refused.wave_page.as_deref(),
         },
     )

@@ -42,8 +42,19 @@ pub(crate) struct Refused {
     pub(crate) problems: Vec<PlanError>,
     /// The address of the wave's page, for whom may look at it.
     pub(crate) wave_page: Option<String>,
+    /// How an approval that stands in the way is taken back, for whom may.
+    pub(crate) withdraw: Option<Box<Withdraw>>,
     /// Whether Slack's signature, a link or a pass was verified before.
     pub(crate) signed: bool,
+}
+
+/// The form that takes an approval back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Withdraw {
+    /// The link that it was given with.
+    pub(crate) token: String,
+    /// The form's code.
+    pub(crate) nonce: String,
 }
 
 /// A refusal as JSON.
@@ -81,6 +92,7 @@ impl Refused {
             message: message.into(),
             problems: Vec::new(),
             wave_page: None,
+            withdraw: None,
             signed: false,
         }
     }

@@ -88,6 +88,13 @@ impl Link {
         MessageId::parse(format!("link-{digest}"))
             .expect("a short text of letters and digits is a message ID")
     }
+
+    /// The message under which lies that this decision was taken back, once.
+    #[must_use]
+    pub fn withdrawal(&self) -> MessageId {
+        MessageId::parse(format!("{}-withdrawn", self.message()))
+            .expect("a short text of letters and digits is a message ID")
+    }
 }
 
 #[cfg(test)]
@@ -105,6 +112,16 @@ mod tests {
             expires: "2026-12-05T21:00:00Z".parse().expect("a time"),
             door: Door::Mail,
         }
+    }
+
+    #[test]
+    fn what_is_taken_back_is_another_message_for_each_decision() {
+        let other = Link {
+            approver: Approver::Mail("dev@example.com".to_owned()),
+            ..link()
+        };
+        assert_ne!(link().withdrawal(), link().message());
+        assert_ne!(link().withdrawal(), other.withdrawal());
     }
 
     #[test]

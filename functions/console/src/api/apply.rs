@@ -148,11 +148,8 @@ fn checked(
             _ => format!("The plan has {count} errors: mend them and apply it again."),
         };
         Refused {
-            status: Status::Unprocessable,
-            message,
             problems: errors.0,
-            wave_page: None,
-            signed: false,
+            ..Refused::new(Status::Unprocessable, message)
         }
     })?;
     let stored = serde_json::to_vec(&plan).map_or(usize::MAX, |json| json.len());

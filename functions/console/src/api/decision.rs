@@ -4,11 +4,10 @@
 //! The decision is counted by the driver, which checks all of this again.
 
 use serde::Deserialize;
-use tidegate_domain::gate::{Door, Gate, GateState, Part, Verdict};
+use tidegate_domain::gate::{Door, Gate, Part, Verdict};
 use tidegate_domain::id::WaveId;
 use tidegate_domain::message::{Body, Message};
 use tidegate_domain::plan::Approver;
-use tidegate_domain::wave::Wave;
 use tidegate_ports::clock::Clock;
 use tidegate_ports::driver::Drivers;
 use tidegate_ports::executions::Executions;
@@ -16,7 +15,7 @@ use tidegate_ports::inbox::Inbox;
 use tidegate_ports::waves::Waves;
 
 use super::{LARGEST_BODY, Uuid, find, read};
-use crate::decide::{NotOpen, gate_plan, open_gate};
+use crate::decide::{NotOpen, gate_plan, open_gate, withdrawable};
 use crate::payload::Request;
 use crate::refused::{Failure, Refused, Status};
 use crate::{Ports, submit};
@@ -141,23 +140,6 @@ fn too_late(not_open: NotOpen, wave: &WaveId, gate: Gate) -> Refused {
         ),
     };
     Refused::new(Status::Conflict, message)
-}
-
-/// Whether there is an approval that was not acted on.
-fn withdrawable(wave: &Wave, gate: Gate) -> Result<(), String> {
-    let id = &wave.id;
-    match wave.gates.get(&gate) {
-        Some(GateState::Open(_)) => Ok(()),
-        Some(GateState::Approved {
-            question: Some(_), ..
-        }) => Ok(()),
-        Some(GateState::Approved { .. }) => Err(format!(
-            "The approval of the {gate} gate of wave {id} is being acted on: hold the wave instead."
-        )),
-        Some(GateState::Lapsed { .. }) | None => Err(format!(
-            "Nothing is approved at the {gate} gate of wave {id}."
-        )),
-    }
 }
 
 /// Why a decision would not count, as a sentence: it may begin with a name.

@@ -3,7 +3,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest, Sha256};
-use tidegate_domain::gate::{Approval, Door, Gate, GateState, Part, Verdict};
+use tidegate_domain::gate::{Approval, Door, Evidence, Gate, GateState, OpenGate, Part, Verdict};
 use tidegate_domain::hold::{Hold, HoldId, HoldReason};
 use tidegate_domain::link::Link;
 use tidegate_domain::message::Body;
@@ -324,6 +324,172 @@ async fn a_link_whose_approval_was_counted_shows_so() {
          2026-12-01 12:00 UTC, and a link counts once. The cutover gate of wave orders has 1 of 2 \
          approvals and waits until 2026-12-05 20:00 UTC."
     );
+}
+
+/// The driver counts what the mail approver approved, at noon.
+async fn counted(console: &Console, approved: bool) {
+    console
+        .save("orders", |wave| {
+            let Some(GateState::Open(open)) = wave.gates.get_mut(&Gate::Cutover) else {
+                panic!("it is open");
+            };
+            open.approvals.push(Approval {
+                by: Approver::Mail(MAIL.to_owned()),
+                at: time("2026-12-01T12:00:00Z"),
+                door: Door::Mail,
+                only: Vec::new(),
+                reason: None,
+            });
+            if approved {
+                let question = Some(Box::new(open.clone()));
+                wave.gates.insert(Gate::Cutover, approved_on(question));
+            }
+        })
+        .await;
+}
+
+fn approved_on(question: Option<Box<OpenGate>>) -> GateState {
+    GateState::Approved {
+        evidence: evidence().hash(),
+        at: time("2026-12-01T12:00:00Z"),
+        by: vec![MAIL.to_owned()],
+        jobs: Default::default(),
+        settings: Default::default(),
+        put_off: Default::default(),
+        question,
+    }
+}
+
+#[tokio::test]
+async fn an_approval_is_taken_back_by_its_link_until_it_is_acted_on() {
+    for approved in [false, true] {
+        let console = Console::with_open_gate().await;
+        let token = console.token(&console.link());
+        console
+            .send(decide(&token, &console.nonce(&token), "approve"))
+            .await;
+        counted(&console, approved).await;
+        console.at("2026-12-01T12:10:00Z");
+        let page = console.send(open(&token)).await;
+        assert!(page.body.contains("Withdraw the approval"), "{}", page.body);
+        assert_eq!(console.messages().len(), 1, "looking takes nothing back");
+        let form = decide(
+            &field(&page.body, "token"),
+            &field(&page.body, "nonce"),
+            "withdraw",
+        );
+        let response = console.send(form.clone()).await;
+        assert!(
+            notice(&response).starts_with("200 Withdrawal recorded: ops@example.com takes back"),
+            "{}",
+            response.body
+        );
+        let messages = console.messages();
+        assert_eq!(messages.len(), 2);
+        let withdrawn = messages.iter().find_map(|message| match &message.body {
+            Body::Withdraw {
+                gate,
+                evidence,
+                door,
+            } => Some((&message.by, *gate, evidence.clone(), *door)),
+            _ => None,
+        });
+        let by = Approver::Mail(MAIL.to_owned());
+        let expected = (&by, Gate::Cutover, evidence().hash(), Door::Mail);
+        assert_eq!(withdrawn, Some(expected));
+        assert_eq!(console.driver("orders").await.wakes, 2);
+        // Once, and the link decides nothing any more.
+        for form in [
+            form,
+            decide(&token, &console.nonce(&token), "approve"),
+            open(&token),
+        ] {
+            let again = console.send(form).await;
+            assert!(
+                notice(&again).contains("and took that back at 2026-12-01 12:10 UTC"),
+                "{}",
+                again.body
+            );
+            assert!(!again.body.contains("Withdraw the approval"));
+        }
+        assert_eq!(console.messages().len(), 2);
+    }
+}
+
+/// A form of a used link that takes back is refused, and its page does not offer it.
+async fn not_taken_back(verdict: &str, change: impl FnOnce(&mut Wave)) -> String {
+    let console = Console::with_open_gate().await;
+    let token = console.token(&console.link());
+    let nonce = console.nonce(&token);
+    console.send(decide(&token, &nonce, verdict)).await;
+    counted(&console, true).await;
+    console.save("orders", change).await;
+    let page = console.send(open(&token)).await;
+    assert!(
+        !page.body.contains("Withdraw the approval"),
+        "{}",
+        page.body
+    );
+    let before = console.refusals().await;
+    let response = console.send(decide(&token, &nonce, "withdraw")).await;
+    assert_eq!(console.messages().len(), 1);
+    assert_eq!(console.refusals().await, before + 1);
+    notice(&response)
+}
+
+#[tokio::test]
+async fn what_cannot_be_taken_back_is_not() {
+    let acted = not_taken_back("approve", |wave| {
+        wave.gates.insert(Gate::Cutover, approved_on(None));
+    });
+    assert_eq!(
+        acted.await,
+        "409 Nothing was changed: The approval of the cutover gate of wave orders is being acted \
+         on: hold the wave instead."
+    );
+    let rejected = not_taken_back("reject", |_| {}).await;
+    assert!(
+        rejected.contains("Nothing was approved with this link"),
+        "{rejected}"
+    );
+    let asked_anew = not_taken_back("approve", |wave| {
+        let evidence = Evidence::new(wave.id.clone(), Gate::Cutover, 2);
+        let asked = OpenGate::new(evidence, wave.phase_since, time("2026-12-06T20:00:00Z"));
+        wave.gates.insert(Gate::Cutover, GateState::Open(asked));
+    });
+    let asked_anew = asked_anew.await;
+    assert!(
+        asked_anew.contains("does not count any more"),
+        "{asked_anew}"
+    );
+    let ended = not_taken_back("approve", |wave| wave.phase = Phase::Aborted).await;
+    assert!(ended.contains("has ended (Aborted)"), "{ended}");
+    let dismissed = not_taken_back("approve", |wave| {
+        wave.plan.gates.cutover.approvers.clear();
+    });
+    assert!(dismissed.await.starts_with("403 Not allowed"));
+
+    // Nor what nobody approved, by another's form, by a GET, or once the link has expired.
+    let console = Console::with_open_gate().await;
+    let token = console.token(&console.link());
+    let nonce = console.nonce(&token);
+    let nothing = console.send(decide(&token, &nonce, "withdraw")).await;
+    assert_eq!(nothing.status_code, 409);
+    console.send(decide(&token, &nonce, "approve")).await;
+    let forged = console.send(decide(&token, "AAAA", "withdraw")).await;
+    assert_eq!(forged.status_code, 403);
+    let mut elsewhere = decide(&token, &nonce, "withdraw");
+    let site = ("sec-fetch-site".to_owned(), "cross-site".to_owned());
+    elsewhere.headers.extend([site]);
+    assert_eq!(console.send(elsewhere).await.status_code, 403);
+    let mut look = open(&token);
+    look.raw_query_string
+        .push_str(&format!("&nonce={nonce}&verdict=withdraw"));
+    assert_eq!(console.send(look).await.status_code, 410);
+    console.at("2026-12-05T20:00:00Z");
+    let late = console.send(decide(&token, &nonce, "withdraw")).await;
+    assert!(notice(&late).starts_with("410 Too late: This link expired"));
+    assert_eq!(console.messages().len(), 1);
 }
 
 #[tokio::test]
