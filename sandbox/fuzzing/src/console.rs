@@ -4,6 +4,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use console::{
     Authorizer, Books, HttpContext, IamCaller, Ports, Request, RequestContext, SlackDoor,
 };
@@ -12,8 +14,10 @@ use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
 use tidegate_domain::audit::{AuditRecord, Sealed, StoredRecord};
 use tidegate_domain::decide::{Facts, decide};
-use tidegate_domain::gate::{Door, Evidence, Gate, GateState, OpenGate};
-use tidegate_domain::id::{MessageId, ServerId, WaveId};
+use tidegate_domain::gate::{
+    Approval, Door, Evidence, Gate, GateState, OpenGate, Part, ServerEvidence, Verdict,
+};
+use tidegate_domain::id::{ApplicationName, InstanceId, JobId, MessageId, ServerId, WaveId};
 use tidegate_domain::link::Link;
 use tidegate_domain::message::{Body, Message};
 use tidegate_domain::plan::{Approver, parse};
@@ -40,13 +44,21 @@ use crate::{NOW, app};
 /// Until when the gate can be answered.
 const EXPIRES: Timestamp = Timestamp::constant(1_796_003_600, 0);
 
+/// Who has approved with their link.
+const USED_BY: &str = "bert@example.com";
+
 /// Every code.
 const CODE: [u8; 32] = [7; 32];
 
 /// A request as it would stand on the wire: `METHOD path?query`, headers, an empty line, the body;
-/// `<link>`, `<button>` and `<evidence>` in it stand for those of the gate that asks. Whatever it
-/// is, it is answered, and not by a failure of ours.
+/// `<link>`, `<used>` (a link that somebody approved with), `<button>` and `<evidence>` in it stand
+/// for those of the gate that asks. Whatever it is, it is answered, and not by a failure of ours.
 pub fn request(data: &[u8]) {
+    status(data);
+}
+
+/// The status that such a request is answered with.
+pub fn status(data: &[u8]) -> u16 {
     let text = String::from_utf8_lossy(data);
     let world = World::new();
     let request = read(&world.filled(&text));
@@ -79,6 +91,7 @@ pub fn request(data: &[u8]) {
         .is_some_and(|kind| kind.contains("html"));
     let escaped = !page || !response.body.to_ascii_lowercase().contains("<script");
     assert!(escaped, "{}", response.body);
+    status
 }
 
 /// The request of that text: from an AWS principal, and signed as Slack signs, where that matters.
@@ -101,12 +114,21 @@ fn read(text: &str) -> Request {
     let iam = IamCaller {
         user_arn: Some("arn:aws:iam::000000000000:user/approver".to_owned()),
     };
+    // API Gateway hands on JSON and text as they are, everything else in base64 (HTTP API developer
+    // guide, "Payload format version"); what says no type is everything else too.
+    let kind = headers.get("content-type").map_or("", String::as_str);
+    let plain = kind.starts_with("application/json") || kind.starts_with("text/");
+    let body = if plain {
+        body.to_owned()
+    } else {
+        STANDARD.encode(body)
+    };
     Request {
         raw_path: path.to_owned(),
         raw_query_string: query.to_owned(),
         headers,
-        body: Some(body.to_owned()),
-        is_base64_encoded: false,
+        body: Some(body),
+        is_base64_encoded: !plain,
         request_context: RequestContext {
             http: HttpContext {
                 method: method.to_owned(),
@@ -117,10 +139,12 @@ fn read(text: &str) -> Request {
     }
 }
 
-/// One wave, `orders`, that asks at its cutover gate. Nothing that is written is kept.
+/// One wave, `orders`, that asks at its cutover gate about a server of each application; somebody
+/// has approved. Nothing that is written is kept.
 struct World {
     wave: Wave,
     evidence: String,
+    inbox: Message,
     app: Arc<App>,
 }
 
@@ -153,34 +177,57 @@ impl World {
         let mut wave = begun.wave.expect("it has begun");
         wave.phase = Phase::AwaitingCutover;
         let anna = Approver::Slack("U024BE7LH".to_owned());
-        wave.plan.gates.cutover.approvers.push(anna);
-        let evidence = Evidence::new(id, Gate::Cutover, 0);
-        let open = OpenGate::new(evidence.clone(), NOW, EXPIRES);
+        let bert = Approver::Mail(USED_BY.to_owned());
+        let gate = &mut wave.plan.gates.cutover;
+        gate.approvers.extend([anna, bert.clone()]);
+        gate.quorum = 2;
+        let mut evidence = Evidence::new(id, Gate::Cutover, 0);
+        let applications = wave.plan.applications.iter().enumerate();
+        evidence.servers = applications
+            .map(|(number, application)| shown(number, application.name.clone()))
+            .collect();
+        let mut open = OpenGate::new(evidence, NOW, EXPIRES);
+        let hash = open.evidence.hash();
+        open.approvals.push(Approval {
+            by: bert.clone(),
+            at: NOW,
+            door: Door::Mail,
+            only: Vec::new(),
+            reason: Some("<script>".to_owned()),
+        });
         wave.gates.insert(Gate::Cutover, GateState::Open(open));
+        let inbox = Message {
+            id: link(&wave.id, &hash, USED_BY).message(),
+            at: NOW,
+            by: bert,
+            body: Body::Decide {
+                gate: Gate::Cutover,
+                verdict: Verdict::Approve,
+                evidence: hash.clone(),
+                door: Door::Mail,
+                only: Part::default(),
+                reason: None,
+            },
+        };
         Self {
             wave,
-            evidence: evidence.hash(),
+            evidence: hash,
+            inbox,
             app: Arc::new(app()),
         }
     }
 
     /// The text with what only this wave's approvers have.
     fn filled(&self, text: &str) -> String {
-        let link = Link {
-            wave: self.wave.id.clone(),
-            gate: Gate::Cutover,
-            evidence: self.evidence.clone(),
-            approver: Approver::Mail("ops@example.com".to_owned()),
-            expires: EXPIRES,
-            door: Door::Mail,
-        };
+        let link = |approver| link(&self.wave.id, &self.evidence, approver).token(&CODE);
         let button = Button {
             wave: self.wave.id.clone(),
             gate: Gate::Cutover,
             evidence: self.evidence.clone(),
             expires: EXPIRES,
         };
-        text.replace("<link>", &link.token(&CODE))
+        text.replace("<link>", &link("ops@example.com"))
+            .replace("<used>", &link(USED_BY))
             .replace("<button>", &button.value(&CODE))
             .replace("<evidence>", &self.evidence)
     }
@@ -188,6 +235,30 @@ impl World {
     fn known(&self, wave: &WaveId) -> Option<Wave> {
         (*wave == self.wave.id).then(|| self.wave.clone())
     }
+}
+
+/// A link for that approver.
+fn link(wave: &WaveId, evidence: &str, approver: &str) -> Link {
+    Link {
+        wave: wave.clone(),
+        gate: Gate::Cutover,
+        evidence: evidence.to_owned(),
+        approver: Approver::Mail(approver.to_owned()),
+        expires: EXPIRES,
+        door: Door::Mail,
+    }
+}
+
+/// A server of that application, as the gate shows it.
+fn shown(number: usize, application: ApplicationName) -> ServerEvidence {
+    ServerEvidence::new(
+        ServerId::parse(format!("s-{number:017}")).expect("a server"),
+        format!("db0{number}<script>"),
+        application,
+        JobId::parse(format!("mgnjob-{number:017}")).expect("a job"),
+        InstanceId::parse(format!("i-{number:017x}")).expect("an instance"),
+        NOW,
+    )
 }
 
 impl Clock for World {
@@ -233,15 +304,16 @@ impl Waves for World {
 }
 
 impl Inbox for World {
-    async fn append(&self, _wave: &WaveId, message: &Message) -> Result<bool, StoreError> {
+    async fn append(&self, wave: &WaveId, message: &Message) -> Result<bool, StoreError> {
         let stored = serde_json::to_string(message).expect("a message is stored as JSON");
         let again: Message = serde_json::from_str(&stored).expect("a stored message is one");
         assert_eq!(*message, again);
-        Ok(true)
+        Ok(self.message(wave, &message.id).await?.is_none())
     }
 
-    async fn message(&self, _: &WaveId, _id: &MessageId) -> Result<Option<Message>, StoreError> {
-        Ok(None)
+    async fn message(&self, wave: &WaveId, id: &MessageId) -> Result<Option<Message>, StoreError> {
+        let here = *wave == self.wave.id && *id == self.inbox.id;
+        Ok(here.then(|| self.inbox.clone()))
     }
 }
 

@@ -17,7 +17,7 @@ use tidegate_slack::button::Button;
 use tidegate_slack::click::Click;
 use tidegate_slack::signature::{sign, verify};
 
-pub use self::console::request;
+pub use self::console::{request, status};
 
 /// When everything here happens.
 const NOW: Timestamp = Timestamp::constant(1_796_000_000, 0);

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use tidegate_fuzzing::TARGETS;
+use tidegate_fuzzing::{TARGETS, status};
 
 fn fuzz() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz")
@@ -39,6 +39,27 @@ fn every_seed_is_read() {
             read += 1;
         }
         assert!(read > 0, "{} is empty", folder.display());
+    }
+}
+
+/// What a seed is for is past the doors, not before them.
+#[test]
+fn every_request_reaches_what_it_is_for() {
+    let folder = fuzz().join("seeds/request");
+    for seed in fs::read_dir(&folder).expect("a folder of seeds") {
+        let path = seed.expect("a seed").path();
+        let name = path.file_name().expect("a name").to_string_lossy();
+        let expected = match &*name {
+            "api-apply" | "api-decide" | "api-hold" | "api-withdraw" => 202,
+            "open-used" | "use-used" => 410,
+            "api-waive" => 409,
+            _ => 200,
+        };
+        assert_eq!(
+            status(&fs::read(&path).expect("its bytes")),
+            expected,
+            "{name}"
+        );
     }
 }
 
