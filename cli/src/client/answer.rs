@@ -8,6 +8,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tidegate_domain::plan::PlanError;
+use tidegate_domain::words::hidden;
 
 use crate::failure::Failure;
 
@@ -124,20 +125,15 @@ pub(super) fn reason(error: &reqwest::Error) -> String {
     reason.to_string()
 }
 
-/// Take out what a terminal would obey instead of showing.
+/// Take out what a terminal would obey instead of showing, and what nobody sees there.
 fn clean(json: &mut Value) {
     match json {
         Value::String(text) => {
-            if text.chars().any(|c| c.is_control() && c != '\n') {
+            let shown = |c: char| !hidden(c) || c == '\n';
+            if !text.chars().all(shown) {
                 *text = text
                     .chars()
-                    .map(|c| {
-                        if c.is_control() && c != '\n' {
-                            '\u{fffd}'
-                        } else {
-                            c
-                        }
-                    })
+                    .map(|c| if shown(c) { c } else { '\u{fffd}' })
                     .collect();
             }
         }

@@ -170,7 +170,7 @@ async fn a_connection_that_breaks_is_tried_again() {
 #[tokio::test]
 async fn what_a_terminal_would_obey_is_not_shown() {
     let mut wave = view(&json!({}));
-    wave["servers"][0]["hostname"] = json!("evil\u{1b}[2J\u{7}");
+    wave["servers"][0]["hostname"] = json!("evil\u{1b}[2J\u{7}\u{202e}10bd");
     let console = Console::default().answer("GET /api/waves/orders", &[(200, wave)]);
     let address = console.serve().await;
     for arguments in [
@@ -179,8 +179,11 @@ async fn what_a_terminal_would_obey_is_not_shown() {
     ] {
         let (code, output, _) = told(&tidegate(&address, arguments).await);
         assert_eq!(code, 0);
-        assert!(output.contains("evil\u{fffd}[2J"), "{output}");
-        assert!(!output.contains('\u{1b}') && !output.contains('\u{7}'));
+        assert!(
+            output.contains("evil\u{fffd}[2J\u{fffd}\u{fffd}10bd"),
+            "{output}"
+        );
+        assert!(!output.contains(['\u{1b}', '\u{7}', '\u{202e}']));
     }
 }
 

@@ -69,13 +69,15 @@ pub struct Difference {
 }
 
 impl Values {
-    /// Remember a setting. A long one is remembered by its digest.
+    /// Remember a setting. One that is long, or that holds what cannot be seen, is remembered by
+    /// its digest: otherwise two that differ would pass for the same.
     pub fn set(&mut self, what: &str, value: impl AsRef<str>) {
         let value = value.as_ref();
-        if value.chars().count() > LONGEST {
+        let shown = one_line(value, LONGEST);
+        if shown.chars().count() != value.chars().count() {
             self.set_secret(what, value);
         } else if !value.is_empty() {
-            self.put(what, one_line(value, LONGEST));
+            self.put(what, shown);
         }
     }
 
@@ -269,10 +271,12 @@ mod tests {
         values.set_secret("user data", "password=1");
         values.set("tags", "x".repeat(121));
         values.set("name", "two\nlines");
+        values.set("role", "db\u{202e}");
         values.set("empty", "");
         assert_eq!(values.get("user data"), Some("sha256:7e3950089b60752e"));
         assert!(values.get("tags").is_some_and(|v| v.starts_with("sha256:")));
         assert_eq!(values.get("name"), Some("two lines"));
+        assert!(values.get("role").is_some_and(|v| v.starts_with("sha256:")));
         assert_eq!(values.get("empty"), None);
         let many = |last: &str| {
             let mut values = values.clone();

@@ -51,12 +51,51 @@ pub fn count(number: usize, of: &str) -> String {
     }
 }
 
+/// Whether a character cannot be seen and yet makes a text look like another one, or means something
+/// to a terminal or a mail: control characters, separators that break lines, marks that change the
+/// direction of writing, characters without width or without ink (Unicode's categories Cc and Cf, and
+/// of its Default_Ignorable_Code_Point what is not about the shape of the character before it).
+#[must_use]
+pub fn hidden(character: char) -> bool {
+    character.is_control()
+        || matches!(
+            character,
+            '\u{00ad}'
+                | '\u{034f}'
+                | '\u{061c}'
+                | '\u{115f}'..='\u{1160}'
+                | '\u{17b4}'..='\u{17b5}'
+                | '\u{180e}'
+                | '\u{200b}'..='\u{200f}'
+                | '\u{2028}'..='\u{202e}'
+                | '\u{2060}'..='\u{206f}'
+                | '\u{3164}'
+                | '\u{feff}'
+                | '\u{ffa0}'
+                | '\u{fff0}'..='\u{fffb}'
+                | '\u{1bca0}'..='\u{1bca3}'
+                | '\u{1d173}'..='\u{1d17a}'
+                | '\u{e0000}'..='\u{e00ff}'
+                | '\u{e01f0}'..='\u{e0fff}'
+        )
+}
+
+/// Chooses between two shapes of the character before it, and is nothing by itself.
+fn chooses_shape(character: char) -> bool {
+    matches!(
+        character,
+        '\u{180b}'..='\u{180f}' | '\u{fe00}'..='\u{fe0f}' | '\u{e0100}'..='\u{e01ef}'
+    )
+}
+
 /// Somebody else's words on one line of at most `longest` characters: no line break that could
-/// make them look like our own.
+/// make them look like our own, nothing that is read otherwise than it is written.
 #[must_use]
 pub fn one_line(text: &str, longest: usize) -> String {
     let breaks = |c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}');
-    let mut characters = text.chars().map(|c| if breaks(c) { ' ' } else { c });
+    let seen = |c: &char| !hidden(*c) && !chooses_shape(*c);
+    let spaced = text.chars().map(|c| if breaks(c) { ' ' } else { c });
+    let mut characters = spaced.filter(seen);
     let mut line: String = characters.by_ref().take(longest).collect();
     if characters.next().is_some() {
         line.pop();
@@ -113,5 +152,30 @@ mod tests {
         assert_eq!(one_line("a\r\nb\u{2028}c", 10), "a  b c");
         assert_eq!(one_line("abcdef", 6), "abcdef");
         assert_eq!(one_line("abcdefg", 6), "abcde…");
+    }
+
+    #[test]
+    fn other_peoples_words_are_read_as_they_are_written() {
+        let cases = [
+            // `db01` turned round, and the end of the line with it.
+            ("\u{202e}10bd\u{202c}, ready", "10bd, ready"),
+            ("\u{2066}db\u{2069}01\u{200e}\u{200f}\u{61c}", "db01"),
+            ("db\u{200b}\u{200c}\u{200d}\u{2060}\u{feff}\u{ad}01", "db01"),
+            // Letters that tag a text, and shapes of the letter before.
+            ("db01\u{e0041}\u{e007f}\u{fe0f}\u{e0100}", "db01"),
+            // Letters without ink.
+            ("db\u{3164}\u{115f}\u{ffa0}01", "db01"),
+            // These can be seen.
+            (
+                "Gr\u{f6}\u{df}e \u{645}\u{631}\u{62d}\u{628}\u{627} \u{1f6a2}",
+                "Größe مرحبا 🚢",
+            ),
+            ("\u{202e}\u{200b}", ""),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(one_line(text, 80), expected, "{text:?}");
+        }
+        // What is not shown takes no room.
+        assert_eq!(one_line("a\u{202e}b\u{202e}c", 3), "abc");
     }
 }

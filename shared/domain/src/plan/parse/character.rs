@@ -4,6 +4,7 @@
 //! direction of writing, and nothing may end a header line of a mail.
 
 use super::errors::{At, Errors};
+use crate::words::hidden;
 
 /// Whether every character can be seen or is white space; each other one is told.
 pub(super) fn all_seen(text: &str, errors: &mut Errors) -> bool {
@@ -26,20 +27,4 @@ pub(super) fn all_seen(text: &str, errors: &mut Errors) -> bool {
         }
     }
     fine
-}
-
-/// Control characters, and those that make a text look like another one (separators that break
-/// lines, marks that change the direction of writing, characters without width).
-pub(super) fn hidden(character: char) -> bool {
-    character.is_control()
-        || matches!(
-            character,
-            '\u{00ad}'
-                | '\u{061c}'
-                | '\u{200b}'..='\u{200f}'
-                | '\u{2028}'..='\u{202e}'
-                | '\u{2060}'..='\u{206f}'
-                | '\u{feff}'
-                | '\u{fff9}'..='\u{fffb}'
-        )
 }

@@ -8,8 +8,9 @@ use std::collections::BTreeMap;
 
 use saphyr_parser::{Event, Marker, Parser, ScalarStyle};
 
-use super::character::{all_seen, hidden};
+use super::character::all_seen;
 use super::errors::{At, Errors, shown};
+use crate::words::hidden;
 
 /// How deep lists and mappings may stand in each other; a plan needs 8.
 const MOST_DEPTH: usize = 32;
