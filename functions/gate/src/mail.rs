@@ -7,9 +7,9 @@ use jiff::Timestamp;
 use tidegate_domain::gate::{Asking, Door, Evidence, Gate};
 use tidegate_domain::id::ApplicationName;
 use tidegate_domain::link::Link;
-use tidegate_domain::plan::{Approver, Channel, Window};
+use tidegate_domain::plan::{Approver, Channel};
 use tidegate_domain::words::{self, one_line};
-use tidegate_ports::mail::{Mail, subject};
+use tidegate_ports::mail::{LONGEST_SUBJECT, Mail, subject};
 
 /// The most servers of one application, and the most left-out servers, that a mail names.
 const MOST_NAMED: usize = 20;
@@ -26,6 +26,12 @@ const LONGEST_SENTENCE: usize = 400;
 
 /// The longest name of a server that a mail repeats, in characters.
 const LONGEST_NAME: usize = 80;
+
+/// The longest approver that a mail repeats, in characters: an ARN with a long path fits.
+const LONGEST_APPROVER: usize = 1_000;
+
+/// The width of a fact's name and of what sets it apart from its value.
+const WIDEST_FACT: usize = 23;
 
 /// The width of a line of names.
 const WIDEST: usize = 90;
@@ -56,10 +62,9 @@ struct Text<'a> {
     wave: &'a str,
     gate: Gate,
     finalize: bool,
-    by: String,
+    why: Option<String>,
     asked_before: Option<String>,
-    window: Option<WindowText>,
-    downtime: Option<String>,
+    facts: Vec<String>,
     changed: Vec<String>,
     more_changed: usize,
     warnings: Vec<String>,
@@ -72,12 +77,6 @@ struct Text<'a> {
     url: Option<&'a str>,
     others: Vec<String>,
     evidence: String,
-}
-
-/// The window for people.
-struct WindowText {
-    opens: String,
-    closes: String,
 }
 
 /// One application's servers.
@@ -136,16 +135,8 @@ impl<'a> Question<'a> {
             .as_ref()
             .map(|window| window.time_zone.as_str());
         let by = words::time(self.expires, zone);
-        let what = match self.gate {
-            Gate::Cutover => "cutover",
-            Gate::Finalize => "finalize",
-        };
         Mail {
-            subject: subject(&format!(
-                "Tidegate: {what} of {} to be approved by {}",
-                evidence.wave,
-                self.expires.strftime("%Y-%m-%d %H:%M UTC")
-            )),
+            subject: self.subject(),
             text: self.text(by, url),
             wave: evidence.wave.to_string(),
             to: to.cloned(),
@@ -155,6 +146,28 @@ impl<'a> Question<'a> {
                 Asking::Escalation => "gate_escalation",
             },
             action_required: true,
+        }
+    }
+
+    /// What it is about, until when: both as a whole, however long the wave's name is.
+    fn subject(&self) -> String {
+        let ask = format!(
+            "decide on {} of {} by {}",
+            self.gate,
+            self.evidence.wave,
+            self.expires.strftime("%Y-%m-%d %H:%M UTC")
+        );
+        let (why, short) = match self.asking {
+            Asking::First if self.evidence.round > 0 => ("Tidegate asks again", "Again"),
+            Asking::First => ("Tidegate", "Tidegate"),
+            Asking::Reminder => ("Tidegate reminder", "Reminder"),
+            Asking::Escalation => ("Tidegate escalation", "Escalated"),
+        };
+        let whole = format!("{why}: {ask}");
+        if whole.len() <= LONGEST_SUBJECT {
+            subject(&whole)
+        } else {
+            subject(&format!("{short}: {ask}"))
         }
     }
 
@@ -170,15 +183,13 @@ impl<'a> Question<'a> {
             wave: evidence.wave.as_str(),
             gate: self.gate,
             finalize,
-            by,
-            asked_before: (evidence.round > 0)
-                .then(|| words::count(evidence.round as usize, "time")),
-            window: evidence
-                .window
-                .as_ref()
-                .filter(|_| !finalize)
-                .map(WindowText::of),
-            downtime: evidence.projected_downtime.map(words::duration),
+            why: self.asking.sentence(&by),
+            asked_before: match evidence.round {
+                0 => None,
+                1 => Some("once".to_owned()),
+                times => Some(words::count(times as usize, "time")),
+            },
+            facts: facts(by, evidence),
             changed: sentences(evidence.changed.iter()),
             more_changed: evidence.changed.len().saturating_sub(MOST_SENTENCES),
             warnings: sentences(evidence.warnings.iter().map(|warning| &warning.text)),
@@ -199,7 +210,9 @@ impl<'a> Question<'a> {
                 .collect(),
             more_left_out: evidence.left_out.len().saturating_sub(MOST_NAMED),
             url,
-            others: others.map(Approver::to_string).collect(),
+            others: others
+                .map(|other| one_line(&other.to_string(), LONGEST_APPROVER))
+                .collect(),
             evidence: evidence.hash(),
         };
         // Writing to a String cannot fail, and the template calls nothing that can.
@@ -207,14 +220,12 @@ impl<'a> Question<'a> {
     }
 }
 
-impl WindowText {
-    fn of(window: &Window) -> Self {
-        let zone = Some(window.time_zone.as_str());
-        Self {
-            opens: words::time(window.opens, zone),
-            closes: words::time(window.closes, zone),
-        }
-    }
+/// By when to decide and on what, a line each, the values below one another.
+fn facts(by: String, evidence: &Evidence) -> Vec<String> {
+    let by = [("Decide by", by)].into_iter();
+    by.chain(evidence.facts())
+        .map(|(name, value)| format!("{:<WIDEST_FACT$}{value}", format!("{name}:")))
+        .collect()
 }
 
 /// The first sentences, each on its line.

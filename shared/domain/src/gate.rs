@@ -4,6 +4,7 @@
 //! in time.
 
 mod evidence;
+mod facts;
 mod people;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -167,6 +168,24 @@ pub enum Asking {
     Reminder,
     /// It expires soon, and those who were asked have not decided.
     Escalation,
+}
+
+impl Asking {
+    /// Why people are asked once more, or others than before, as a sentence; none the first time.
+    /// `by` is when the gate expires, for people.
+    #[must_use]
+    pub fn sentence(self, by: &str) -> Option<String> {
+        match self {
+            Self::First => None,
+            Self::Reminder => Some(format!(
+                "This is a reminder: too few have decided so far, and the question expires at {by}."
+            )),
+            Self::Escalation => Some(format!(
+                "You are asked as well, because too few of those who were asked first have \
+                 decided; the question expires at {by}."
+            )),
+        }
+    }
 }
 
 impl OpenGate {

@@ -95,6 +95,10 @@ impl Question<'_> {
             Asking::Escalation => format!("Escalated: {headline}"),
         };
         let by = words::time(self.expires, self.zone());
+        let what = match self.asking.sentence(&by) {
+            Some(why) => format!("{why}\n{what}"),
+            None => what,
+        };
         let text = match (standing.value, standing.lines.last()) {
             (None, Some(line)) => format!("Wave {wave}, {} gate: {line}", evidence.gate),
             _ => format!("{headline} {servers}, to be decided by {by}"),
@@ -102,7 +106,8 @@ impl Question<'_> {
         let mut blocks = vec![
             json!({"type": "header", "text": {"type": "plain_text", "text": headline, "emoji": false}}),
             section(&what),
-            json!({"type": "section", "fields": self.fields(by, &servers)}),
+            json!({"type": "section", "fields": self.asked(by, &servers)}),
+            json!({"type": "section", "fields": self.facts()}),
         ];
         blocks.extend(self.warnings());
         blocks.push(section(&self.applications()));

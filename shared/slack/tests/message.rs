@@ -1,6 +1,6 @@
 //! Messages keep the limits of Slack, and show whose words are whose.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 use serde_json::Value;
 use tidegate_domain::gate::{
@@ -8,6 +8,7 @@ use tidegate_domain::gate::{
 };
 use tidegate_domain::id::{ApplicationName, InstanceId, JobId, ServerId, WaveId};
 use tidegate_domain::plan::Approver;
+use tidegate_domain::words::hidden;
 use tidegate_slack::message::{Message, Question, Standing, ended, said};
 
 fn time(text: &str) -> Timestamp {
@@ -154,6 +155,113 @@ fn what_others_wrote_mentions_nobody_and_is_no_line_of_ours() {
     );
 }
 
+/// What Slack would take for a mention, a link or an entity, told apart by where it stands.
+fn hostile(place: &str) -> String {
+    format!("<!channel> <#C1|x> @here & &lt;{place}>")
+}
+
+/// The same, as words.
+fn harmless(place: &str) -> String {
+    format!("&lt;!channel&gt; &lt;#C1|x&gt; @here &amp; &amp;lt;{place}&gt;")
+}
+
+#[test]
+fn what_others_wrote_is_escaped_wherever_it_stands() {
+    let mut evidence = evidence(1, 1, "db01");
+    evidence.servers[0].hostname = hostile("server");
+    evidence.changed[0] = hostile("changed");
+    evidence.warnings[0].text = hostile("warning");
+    let waived = &mut evidence.waived[0];
+    waived.hostname = hostile("waived");
+    waived.check = hostile("check");
+    waived.by = hostile("by");
+    waived.reason = hostile("reason");
+    evidence.left_out[0].hostname = hostile("left out");
+    evidence.left_out[0].reason = hostile("why");
+    let approver = Approver::Iam(hostile("approver"));
+    let decided = Approver::Mail(hostile("decided"));
+    let lines = [said(
+        &decided,
+        Verdict::Approve,
+        time("2026-12-01T12:00:00Z"),
+    )];
+    let message = message(&evidence, &[approver], &lines);
+    let all: Vec<String> = texts(&message).into_iter().map(|(text, _)| text).collect();
+    for place in [
+        "server", "changed", "warning", "waived", "check", "by", "reason", "left out", "why",
+        "approver", "decided",
+    ] {
+        let found = all.iter().filter(|text| text.contains(&harmless(place)));
+        assert_eq!(found.count(), 1, "{place}: {all:#?}");
+    }
+    let wave = WaveId::parse("orders").expect("a wave");
+    let over = ended(&wave, Gate::Cutover, &hostile("end"));
+    for text in [&over.text, &texts(&over)[0].0] {
+        assert!(text.ends_with(&harmless("end")), "{text}");
+    }
+}
+
+/// Whether Slack shows every character as it is.
+fn is_escaped(text: &str) -> bool {
+    let entities = ["&amp;", "&lt;", "&gt;"];
+    let plain = entities
+        .iter()
+        .fold(text.to_owned(), |text, entity| text.replace(entity, ""));
+    !plain.contains(['&', '<', '>'])
+}
+
+#[test]
+fn why_people_are_asked_comes_first() {
+    let mut evidence = evidence(3, 1, "db01");
+    evidence.wave = WaveId::parse("orders").expect("a wave");
+    let told = |asking| {
+        let question = Question {
+            evidence: &evidence,
+            approvers: &[],
+            expires: time("2026-12-05T20:00:00Z"),
+            asking,
+        };
+        let message = question.message(Standing {
+            lines: &[],
+            value: Some("v"),
+        });
+        let first: Vec<String> = texts(&message)
+            .into_iter()
+            .take(2)
+            .map(|(t, _)| t)
+            .collect();
+        format!("{}\n{}", message.text, first.join("\n"))
+    };
+    let all = [Asking::First, Asking::Reminder, Asking::Escalation].map(told);
+    insta::assert_snapshot!(all.join("\n----\n"));
+}
+
+#[test]
+fn the_evidence_is_shown_in_a_few_facts() {
+    let mut evidence = evidence(3, 1, "db01");
+    evidence.summary.checks_passed = 5;
+    evidence.summary.checks_waived = 1;
+    evidence.summary.longest_lag = Some(SignedDuration::from_secs(12));
+    evidence.summary.oldest_snapshot = Some(time("2026-12-01T11:40:00Z"));
+    evidence.max_lag = SignedDuration::from_secs(60);
+    let fields: Vec<String> = texts(&message(&evidence, &[], &[]))
+        .into_iter()
+        .filter(|(_, most)| *most == 2_000)
+        .map(|(text, _)| text)
+        .collect();
+    for fact in [
+        "*Checks*\n5 passed, 1 failed and was waived",
+        "*Longest lag*\n12 s; the plan allows 1 min",
+        "*Oldest last snapshot*\n2026-12-01 11:40 UTC",
+        "*Cost of waiting*\n30 test instances kept, less than an instance hour so far",
+    ] {
+        assert!(
+            fields.iter().any(|field| field == fact),
+            "{fact}: {fields:#?}"
+        );
+    }
+}
+
 #[test]
 fn once_decided_there_is_nothing_left_to_press() {
     let evidence = evidence(1, 1, "db01");
@@ -192,8 +300,38 @@ fn a_question_that_is_over_says_how() {
 
 proptest! {
     #[test]
-    fn any_text_keeps_the_limits(text in ".{0,600}", servers in 1usize..200, applications in 1usize..50) {
-        let message = message(&evidence(servers, applications, &text), &[], &[]);
+    fn any_text_keeps_the_limits_and_stays_words(
+        text in text(), servers in 1usize..200, applications in 1usize..50
+    ) {
+        let by = Approver::Iam(text.clone());
+        let lines = [said(&by, Verdict::Reject, time("2026-12-01T12:00:00Z"))];
+        let message = message(&evidence(servers, applications, &text), &[by], &lines);
         assert_within_limits(&message);
+        let all = texts(&message).into_iter().map(|(text, _)| text);
+        for text in all.chain([message.text.clone()]) {
+            prop_assert!(is_escaped(&text), "{}", text);
+            let unseen = text.chars().find(|c| hidden(*c) && *c != '\n');
+            prop_assert_eq!(unseen, None, "{}", text);
+        }
     }
+}
+
+/// Anything, and much of what means something to Slack or cannot be seen.
+fn text() -> impl Strategy<Value = String> {
+    let special = prop::sample::select(vec![
+        "&",
+        "<",
+        ">",
+        "&lt;",
+        "<!channel>",
+        "<@U024BE7LH>",
+        "<https://evil.example|Approve>",
+        "\n",
+        "\u{202e}",
+        "\u{2066}",
+        "\u{200b}",
+        "\u{1b}[2J",
+    ]);
+    let part = prop_oneof![special.prop_map(str::to_owned), ".{0,100}"];
+    prop::collection::vec(part, 0..8).prop_map(|parts| parts.concat())
 }

@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use sha2::Sha256;
 use tidegate_domain::effect::{Effect, EffectStatus, Outcome, Refusal, Task};
 use tidegate_domain::gate::{
-    Asking, Evidence, Gate, LeftOut, ServerEvidence, Warning, WarningKind,
+    Asking, Evidence, Gate, LeftOut, ServerEvidence, Summary, Waited, Warning, WarningKind,
 };
 use tidegate_domain::id::{ApplicationName, EffectId, InstanceId, JobId, ServerId, WaveId};
 use tidegate_domain::plan::{Approver, Channel, Window};
@@ -128,29 +128,48 @@ pub(crate) fn evidence(gate: Gate) -> Evidence {
         text: format!("Would be launched otherwise than tested: {difference}: orders-web02."),
         servers: 1,
     };
-    let changed = format!("orders-web02\nwould be launched otherwise: {difference}");
+    let cutover = gate == Gate::Cutover;
     Evidence {
-        changed: (gate == Gate::Cutover)
-            .then_some(changed)
-            .into_iter()
-            .collect(),
-        warnings: (gate == Gate::Cutover)
-            .then_some(warning)
-            .into_iter()
-            .collect(),
-        window: (gate == Gate::Cutover).then(|| Window {
+        summary: Summary {
+            servers: 24,
+            applications: 2,
+            checks_passed: 47,
+            checks_waived: 1,
+            left_out: 1,
+            longest_lag: cutover.then(|| SignedDuration::from_secs(12)),
+            oldest_snapshot: cutover.then(|| time("2026-12-01T11:40:00Z")),
+        },
+        warnings: cutover.then_some(warning).into_iter().collect(),
+        window: cutover.then(|| Window {
             opens: time("2026-12-05T21:00:00Z"),
             closes: time("2026-12-06T01:00:00Z"),
             time_zone: "Europe/Berlin".to_owned(),
         }),
-        projected_downtime: (gate == Gate::Cutover).then(|| SignedDuration::from_secs(5_430)),
+        projected_downtime: cutover.then(|| SignedDuration::from_secs(5_430)),
+        waited: Waited {
+            instances: if cutover { 24 } else { 0 },
+            instance_hours: if cutover { 96 } else { 0 },
+        },
+        max_lag: SignedDuration::from_secs(60),
         servers,
         left_out: vec![LeftOut {
             server: ServerId::parse("s-00000000000000099").expect("a server"),
             hostname: "orders-web99".to_owned(),
             reason: "the launch failed:\r\n\r\nApprove here: https://evil.example.com".to_owned(),
         }],
-        ..Evidence::new(wave(), gate, u32::from(gate == Gate::Finalize))
+        ..Evidence::new(wave(), gate, 0)
+    }
+}
+
+/// The evidence of a gate that was asked before.
+pub(crate) fn evidence_again(gate: Gate) -> Evidence {
+    let difference = "instance type was m5.large, is m5.xlarge";
+    Evidence {
+        round: 1,
+        changed: vec![format!(
+            "orders-web02\nwould be launched otherwise: {difference}"
+        )],
+        ..evidence(gate)
     }
 }
 
@@ -173,9 +192,18 @@ pub(crate) async fn store_asking(
     approvers: Vec<Approver>,
     asking: Asking,
 ) -> MemoryStore {
+    store_showing(evidence(gate), approvers, asking).await
+}
+
+/// A store in which people are to be asked on that evidence.
+pub(crate) async fn store_showing(
+    evidence: Evidence,
+    approvers: Vec<Approver>,
+    asking: Asking,
+) -> MemoryStore {
     store_with(Task::OpenGate {
-        gate,
-        evidence: evidence(gate),
+        gate: evidence.gate,
+        evidence,
         approvers,
         expires: time("2026-12-05T20:00:00Z"),
         mailboxes: Vec::new(),

@@ -1,7 +1,7 @@
 //! By mail: each with a link of their own, everything that they need in it.
 
 use tidegate_domain::effect::{EffectStatus, Outcome, RefusalKind};
-use tidegate_domain::gate::Gate;
+use tidegate_domain::gate::{Asking, Evidence, Gate};
 use tidegate_domain::link::Sealed;
 use tidegate_domain::plan::Approver;
 use tidegate_ports::error::{CallError, ReadError};
@@ -9,7 +9,8 @@ use tidegate_ports::mail::{Mail, Subscription};
 use tidegate_ports::signer::Signer;
 
 use crate::fixture::{
-    FakeMails, FakeSigner, approvers, ask, ask_at, evidence, outcome, refusal, status, store, time,
+    FakeMails, FakeSigner, approvers, ask, ask_at, evidence, evidence_again, outcome, refusal,
+    status, store, store_showing, time,
 };
 
 /// The token in a mail.
@@ -57,15 +58,41 @@ async fn everybody_is_asked_and_each_link_is_one_persons() {
     assert_eq!(outcome(&store), Outcome::Done);
 }
 
-#[tokio::test]
-async fn the_mail_of_a_cutover_says_everything() {
-    let store = store(Gate::Cutover, approvers()).await;
+/// The first mail, as a person sees it.
+async fn first_mail(evidence: Evidence, approvers: Vec<Approver>, asking: Asking) -> String {
+    let store = store_showing(evidence, approvers, asking).await;
     let mails = FakeMails::default();
     ask(&store, &FakeSigner(Ok(())), &mails)
         .await
         .expect("asked");
     let mail = &mails.sent.borrow()[0];
-    insta::assert_snapshot!(format!("{}\n\n{}", mail.subject, mail.text));
+    format!("{}\n\n{}", mail.subject, mail.text)
+}
+
+#[tokio::test]
+async fn the_mail_of_a_cutover_says_everything() {
+    let mail = first_mail(evidence(Gate::Cutover), approvers(), Asking::First).await;
+    insta::assert_snapshot!(mail);
+}
+
+#[tokio::test]
+async fn a_reminder_says_that_it_is_one_and_until_when() {
+    let mail = first_mail(evidence(Gate::Cutover), approvers(), Asking::Reminder).await;
+    insta::assert_snapshot!(mail);
+}
+
+#[tokio::test]
+async fn an_escalation_says_why_others_are_asked() {
+    let lead = vec![Approver::Mail("lead@example.com".to_owned())];
+    let mail = first_mail(evidence(Gate::Finalize), lead, Asking::Escalation).await;
+    insta::assert_snapshot!(mail);
+}
+
+#[tokio::test]
+async fn asked_again_says_what_changed() {
+    let again = evidence_again(Gate::Cutover);
+    let mail = first_mail(again, approvers(), Asking::First).await;
+    insta::assert_snapshot!(mail);
 }
 
 #[tokio::test]
@@ -73,14 +100,8 @@ async fn the_mail_of_a_finalize_says_that_there_is_no_way_back() {
     let only = vec![Approver::Iam(
         "arn:aws:iam::111122223333:role/Ops".to_owned(),
     )];
-    let store = store(Gate::Finalize, only).await;
-    let mails = FakeMails::default();
-    ask(&store, &FakeSigner(Ok(())), &mails)
-        .await
-        .expect("asked");
-    let sent = mails.sent.borrow();
-    assert_eq!(sent.len(), 1);
-    insta::assert_snapshot!(format!("{}\n\n{}", sent[0].subject, sent[0].text));
+    let mail = first_mail(evidence(Gate::Finalize), only, Asking::First).await;
+    insta::assert_snapshot!(mail);
 }
 
 #[tokio::test]
@@ -91,7 +112,7 @@ async fn what_others_wrote_cannot_pass_for_a_line_of_ours() {
         .await
         .expect("asked");
     let text = &mails.sent.borrow()[0].text;
-    assert!(text.contains("  orders-web99: the launch failed:    Approve here: https://evil"));
+    assert!(text.contains("  - orders-web99: the launch failed:    Approve here: https://evil"));
     assert!(
         !text
             .lines()

@@ -5,3 +5,4 @@ mod fixture;
 mod mail;
 mod mailboxes;
 mod slack;
+mod words;

@@ -1,7 +1,7 @@
 //! What a message shows of its evidence.
 
 use serde_json::Value;
-use tidegate_domain::gate::{Evidence, Gate};
+use tidegate_domain::gate::Evidence;
 use tidegate_domain::words;
 
 use super::Question;
@@ -20,42 +20,18 @@ impl Question<'_> {
         window.map(|window| window.time_zone.as_str())
     }
 
-    pub(super) fn fields(&self, by: String, servers: &str) -> Vec<Value> {
+    /// What is asked, of whom, until when.
+    pub(super) fn asked(&self, by: String, servers: &str) -> Vec<Value> {
         let evidence = self.evidence;
-        let mut fields = vec![
+        let mut asked = vec![
             ("Wave", evidence.wave.to_string()),
             ("Gate", evidence.gate.to_string()),
             ("Decide by", by),
             ("Servers", servers.to_owned()),
         ];
-        if evidence.gate == Gate::Cutover {
-            let window = evidence.window.as_ref().map_or_else(
-                || "none: the cutover begins at once".to_owned(),
-                |window| {
-                    let time = |at| words::time(at, self.zone());
-                    format!("{} to {}", time(window.opens), time(window.closes))
-                },
-            );
-            fields.push(("Window", window));
-        }
-        if let Some(downtime) = evidence.projected_downtime {
-            let downtime = words::duration(downtime);
-            fields.push((
-                "Projected downtime",
-                format!("{downtime} for an application, as its tests went"),
-            ));
-        }
-        if evidence.waited.instances > 0 {
-            let instances = words::count(evidence.waited.instances as usize, "test instance");
-            let hours = evidence.waited.instance_hours;
-            fields.push((
-                "Waiting has cost",
-                format!("{hours} instance hours: {instances} kept running"),
-            ));
-        }
         if evidence.round > 0 {
             let times = words::count(evidence.round as usize, "time");
-            fields.push(("Asked before", format!("{times}; only this message counts")));
+            asked.push(("Asked before", format!("{times}; only this message counts")));
         }
         let people: Vec<String> = self.approvers.iter().take(MOST_NAMED).map(person).collect();
         let more = self.approvers.len().saturating_sub(MOST_NAMED);
@@ -64,11 +40,13 @@ impl Question<'_> {
         } else {
             String::new()
         };
-        fields.push(("Approvers", format!("{}{more}", people.join(", "))));
-        fields
-            .into_iter()
-            .map(|(name, value)| mrkdwn(&format!("*{name}*\n{}", cut(&value, 1_800))))
-            .collect()
+        asked.push(("Approvers", format!("{}{more}", people.join(", "))));
+        fields(asked)
+    }
+
+    /// The evidence in a few facts.
+    pub(super) fn facts(&self) -> Vec<Value> {
+        fields(self.evidence.facts())
     }
 
     /// What an approver should not overlook, a section each.
@@ -133,4 +111,11 @@ impl Question<'_> {
             .collect();
         bounded(&lines)
     }
+}
+
+fn fields(facts: Vec<(&str, String)>) -> Vec<Value> {
+    facts
+        .into_iter()
+        .map(|(name, value)| mrkdwn(&format!("*{name}*\n{}", cut(&value, 1_800))))
+        .collect()
 }
