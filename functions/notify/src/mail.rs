@@ -170,7 +170,7 @@ pub(crate) fn mail(wave: &WaveId, news: &News) -> Mail {
                 },
             );
             (
-                format!("wave {wave}: replication stalls, {by}: {hostname}"),
+                format!("wave {wave}: {by}, replication stalls: {hostname}"),
                 ReplicationStalled {
                     wave,
                     hostname,

@@ -54,12 +54,16 @@ fn effect() -> EffectId {
 }
 
 async fn store(task: Task) -> MemoryStore {
+    store_of(wave(), task).await
+}
+
+async fn store_of(wave: WaveId, task: Task) -> MemoryStore {
     let store = MemoryStore::new();
-    let mut draft = Draft::next(&wave(), Loaded::default(), FixedClock.now());
+    let mut draft = Draft::next(&wave, Loaded::default(), FixedClock.now());
     let status = EffectStatus::Planned;
     draft.effects.push(Effect {
         id: effect(),
-        wave: wave(),
+        wave,
         task,
         status,
     });
@@ -80,8 +84,17 @@ fn status(store: &MemoryStore) -> EffectStatus {
 }
 
 async fn tell(store: &MemoryStore, mails: &FakeMails, seconds: i64) -> Result<(), HandlerError> {
+    tell_of(wave(), store, mails, seconds).await
+}
+
+async fn tell_of(
+    wave: WaveId,
+    store: &MemoryStore,
+    mails: &FakeMails,
+    seconds: i64,
+) -> Result<(), HandlerError> {
     let request = Request {
-        wave: wave(),
+        wave,
         generation: 1,
         effect: effect(),
     };
@@ -240,9 +253,13 @@ fn every(text: &str) -> Vec<News> {
 }
 
 async fn sent(told: News) -> Mail {
-    let store = store(news(told)).await;
+    sent_of(wave(), told).await
+}
+
+async fn sent_of(wave: WaveId, told: News) -> Mail {
+    let store = store_of(wave.clone(), news(told)).await;
     let mails = mails(Ok(()));
-    tell(&store, &mails, 60).await.expect("told");
+    tell_of(wave, &store, &mails, 60).await.expect("told");
     mails.sent.borrow()[0].clone()
 }
 
@@ -257,6 +274,27 @@ async fn every_mail_reads_well() {
         ));
     }
     insta::assert_snapshot!(all);
+}
+
+#[tokio::test]
+async fn by_when_to_act_is_told_whole_however_long_the_names_are() {
+    let longest = WaveId::parse("w".repeat(40)).expect("a wave");
+    for news in every(&"h".repeat(300)) {
+        let subject = sent_of(longest.clone(), news.clone()).await.subject;
+        assert!(subject.contains(longest.as_str()), "{subject}");
+        let by = matches!(
+            news,
+            News::WaveHeld {
+                window: Some(_),
+                ..
+            } | News::ReplicationStalled {
+                window: Some(_),
+                ..
+            }
+        );
+        let told = subject.contains("act before 2026-12-06 01:00 UTC");
+        assert_eq!(told, by, "{subject}");
+    }
 }
 
 proptest! {
