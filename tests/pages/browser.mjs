@@ -25,11 +25,30 @@ const browser = await chromium.launch({
   ],
 });
 const plain = await browser.newContext({ javaScriptEnabled: false, viewport: SIZES.desktop });
-const page = await plain.newPage();
 const asked = [];
-page.on('request', (request) => asked.push(request.url()));
+const windows = new Map();
+let page = await windowOf('first');
+
+async function windowOf(name) {
+  if (!windows.has(name)) {
+    const opened = await plain.newPage();
+    opened.on('request', (request) => asked.push(request.url()));
+    windows.set(name, opened);
+  }
+  return windows.get(name);
+}
 
 const does = {
+  // Goes on in the window of that name, which is opened if it is new.
+  async window({ name }) {
+    page = await windowOf(name);
+    await page.bringToFront();
+    return {};
+  },
+  async back() {
+    const answer = await page.goBack();
+    return { status: answer.status(), method: answer.request().method() };
+  },
   async open({ url }) {
     asked.length = 0;
     const answer = await page.goto(url);
