@@ -16,9 +16,9 @@ use askama::Template;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest, Sha256};
-use tidegate_domain::gate::{Evidence, Gate, Verdict, Warning, WarningKind};
+use tidegate_domain::gate::{Verdict, Warning, WarningKind};
 use tidegate_domain::link::Link;
-use tidegate_domain::words::{self, one_line};
+use tidegate_domain::words::one_line;
 
 use crate::payload::Response;
 use crate::refused::{Refused, Status, Withdraw};
@@ -188,62 +188,6 @@ pub(crate) fn refused(refused: &Refused) -> Response {
             wave_page: refused.wave_page.as_deref(),
         },
     )
-}
-
-/// The evidence in a few facts, the window among them only where something is still to be cut over.
-fn facts(evidence: &Evidence) -> Vec<(&'static str, String)> {
-    let zone = evidence
-        .window
-        .as_ref()
-        .map(|window| window.time_zone.as_str());
-    let summary = &evidence.summary;
-    let mut facts = Vec::new();
-    match (&evidence.window, evidence.gate) {
-        (Some(window), Gate::Cutover) => {
-            facts.push(("Window opens", words::time(window.opens, zone)));
-            facts.push(("Window closes", words::time(window.closes, zone)));
-        }
-        (None, Gate::Cutover) => {
-            facts.push(("Window", "none: the cutover begins at once".to_owned()));
-        }
-        (_, Gate::Finalize) => {}
-    }
-    if let Some(downtime) = evidence.projected_downtime {
-        let downtime = words::duration(downtime);
-        let text = format!("{downtime} for an application, as its tests went");
-        facts.push(("Projected downtime", text));
-    }
-    let checks = match (summary.checks_passed, summary.checks_waived) {
-        (0, 0) => "none in the plan; each server started".to_owned(),
-        (passed, 0) => format!("{passed} passed"),
-        (passed, waived) => format!("{passed} passed, {waived} failed and were waived"),
-    };
-    facts.push(("Checks", checks));
-    if let Some(lag) = summary.longest_lag {
-        let limit = words::duration(evidence.max_lag);
-        let text = format!("{}; the plan allows {limit}", words::duration(lag));
-        facts.push(("Longest lag", text));
-    }
-    if let Some(snapshot) = summary.oldest_snapshot {
-        facts.push(("Oldest last snapshot", words::time(snapshot, zone)));
-    }
-    if evidence.waited.instances > 0 {
-        let instances = words::count(evidence.waited.instances as usize, "test instance");
-        let hours = match evidence.waited.instance_hours {
-            0 => "less than an instance hour".to_owned(),
-            hours => words::count(
-                usize::try_from(hours).unwrap_or(usize::MAX),
-                "instance hour",
-            ),
-        };
-        let text = format!("{instances} kept, {hours} so far");
-        facts.push(("Cost of waiting", text));
-    }
-    if summary.left_out > 0 {
-        let text = words::count(summary.left_out as usize, "server");
-        facts.push(("Left out", text));
-    }
-    facts
 }
 
 /// The warnings, each with its kind.

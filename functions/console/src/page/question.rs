@@ -13,7 +13,7 @@ use tidegate_domain::wave::Wave;
 use tidegate_domain::words::{self, one_line};
 
 use super::filter::{Filter, Sheet};
-use super::{Frame, LONGEST_NAME, LONGEST_TEXT, MOST_NAMED, MOST_SERVERS, facts, html, warnings};
+use super::{Frame, LONGEST_NAME, LONGEST_TEXT, MOST_NAMED, MOST_SERVERS, html, warnings};
 use crate::decide::gate_plan;
 use crate::payload::Response;
 
@@ -163,7 +163,7 @@ impl Question<'_> {
                 .take(MOST_NAMED)
                 .map(|text| one_line(text, LONGEST_TEXT))
                 .collect(),
-            facts: facts(evidence),
+            facts: evidence.facts(),
             approved_by: open.approvals.iter().map(|a| a.by.to_string()).collect(),
             quorum: gate_plan(wave, link.gate).quorum,
             servers_in_all: words::count(evidence.servers.len(), "server"),

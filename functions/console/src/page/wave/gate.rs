@@ -5,7 +5,7 @@ use tidegate_domain::wave::Wave;
 use tidegate_domain::words::{self, one_line};
 
 use crate::decide::gate_plan;
-use crate::page::{LONGEST_TEXT, facts, warnings};
+use crate::page::{LONGEST_TEXT, warnings};
 
 /// How a gate stands.
 pub(super) struct GateCard {
@@ -57,7 +57,7 @@ pub(super) fn card(
                     words::count(open.evidence.summary.applications as usize, "application")
                 ),
             ));
-            card.facts.extend(facts(&open.evidence));
+            card.facts.extend(open.evidence.facts());
             card.warnings = warnings(&open.evidence.warnings);
             card.evidence = Some(open.evidence.hash());
         }
