@@ -85,7 +85,7 @@ fn a_chain_is_a_line_for_each_entry() {
         !text.contains('\u{1b}'),
         "no control sequence reaches the terminal"
     );
-    assert_eq!(text.lines().count(), 4, "{text}");
+    assert_eq!(text.lines().count(), 6, "{text}");
     assert_eq!(audit::chain(&[], &look()), "Nothing has happened yet.");
 }
 
