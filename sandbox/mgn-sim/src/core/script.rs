@@ -159,6 +159,7 @@ impl Simulator {
     /// Every fault by chance or by plan ends; servers that are down or stalled recover.
     pub fn heal(&mut self) {
         self.config.faults.heal();
+        self.timeline.forget_faults();
         let ids: Vec<String> = self.servers.keys().cloned().collect();
         for id in ids {
             if let Some(server) = self.servers.get_mut(&id) {

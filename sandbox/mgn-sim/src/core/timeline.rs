@@ -69,4 +69,19 @@ impl Timeline {
         let at = entry.key().0;
         Some((at, entry.remove()))
     }
+    /// Takes away the faults that were planned and have not begun.
+    pub(crate) fn forget_faults(&mut self) {
+        self.due.retain(|_, due| match due {
+            Due::Stall { .. } | Due::Backlog { .. } | Due::SourceDown { .. } => false,
+            Due::Replication { .. }
+            | Due::JobStart { .. }
+            | Due::Participant { .. }
+            | Due::JobEnd { .. }
+            | Due::Action { .. }
+            | Due::Booted { .. }
+            | Due::NotSeen { .. }
+            | Due::Deliver(_)
+            | Due::Look => true,
+        });
+    }
 }

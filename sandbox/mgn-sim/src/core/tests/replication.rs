@@ -3,7 +3,7 @@
 use jiff::SignedDuration;
 use serde_json::json;
 
-use super::super::{Drift, InitialState, Machine};
+use super::super::{Drift, InitialState, Machine, ScheduledFault, ScheduledFaultKind};
 use super::{World, config};
 
 fn syncing(servers: usize) -> World {
@@ -282,6 +282,38 @@ fn a_source_that_is_down_lags_and_stalls_if_guessed_so() {
         } else {
             assert_eq!(state, "CONTINUOUS");
             assert!(world.events().is_empty());
+        }
+    }
+}
+
+#[test]
+fn a_healed_world_forgets_the_faults_that_were_planned() {
+    let kinds = [
+        ScheduledFaultKind::Stall,
+        ScheduledFaultKind::Backlog,
+        ScheduledFaultKind::SourceDown,
+    ];
+    for kind in kinds {
+        for healed in [true, false] {
+            // As in an account that is initialized late: the delays count from there.
+            let mut config = config(1);
+            config.initialized = false;
+            config.faults.scheduled.push(ScheduledFault {
+                kind,
+                server: "server0001".to_owned(),
+                after: SignedDuration::from_secs(600),
+            });
+            let mut world = World::new(config);
+            world.pass(300);
+            world.ok("InitializeService", json!({}));
+            if healed {
+                world.simulator.heal();
+            }
+            world.pass(660);
+            let server = world.server(1);
+            let down = world.simulator.servers()[&server].down_since.is_some();
+            let fails = down || replication(&mut world, &server) != "CONTINUOUS";
+            assert_eq!(fails, !healed, "{kind:?}");
         }
     }
 }
