@@ -3,13 +3,21 @@
 //!
 //! | file | invariants |
 //! |---|---|
-//! | `writers` | 2 one writer, audit chain; 12 terminal means terminal |
+//! | `writes` | 1 an event counts a wake and writes nothing else; 2 one writer of each record |
+//! | `writers` | 2 turns and generations rise, audit chain; 12 terminal means terminal |
+//! | `purity` | 3 the decision is pure: decided again, it comes out the same |
 //! | `calls` | 4 once per effect; 6 least power; 8 limits |
 //! | `launches` | 7 no cutover and no finalize before its time |
 //! | `gates`, `slack` | 9 a decision counts once |
 //! | `bounds` | 11 everything is bounded |
 //! | `rollback` | 10 while servers go back |
+//! | `endings` | 12 a wave ends as people and its plan say |
 //! | `aftermath` | 10 and 12: what is left when every wave has ended |
+//!
+//! That events decide nothing (1) also shows in worlds in which they are lost, doubled, late, out of
+//! order and forged, and all of this holds all the same. That a driver is disposable (5) has no check
+//! of its own: executions are stopped in every state, functions die at every call, and every wave
+//! must end. `tests/simulation.rs` demands that each of these came up.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -32,13 +40,18 @@ use crate::coverage::Coverage;
 mod aftermath;
 mod bounds;
 mod calls;
+mod endings;
 mod gates;
 mod launches;
+mod purity;
 mod rollback;
 mod slack;
 mod writers;
+mod writes;
 
 pub use aftermath::at_the_end;
+pub use purity::decided;
+pub(crate) use writes::write;
 
 /// What was found so far, and what is remembered to find more.
 #[derive(Debug, Default)]
@@ -197,6 +210,7 @@ pub fn told(cloud: &Cloud, press: &Press, answer: &Answer) {
 /// After a turn was saved.
 pub fn saved(cloud: &Cloud, turn: &Turn<'_>) {
     writers::saved(cloud, turn);
+    endings::saved(cloud, turn);
     gates::saved(cloud, turn);
     slack::saved(cloud, turn);
     launches::saved(cloud, turn);
@@ -231,12 +245,30 @@ fn cover(cloud: &Cloud, turn: &Turn<'_>) {
     for effect in turn.effects {
         covered(cloud, format!("effect {}", effect.task.title()));
     }
+    waits_for_slots(cloud, turn);
     for outcome in turn.ended.values() {
         let how = match outcome {
             Outcome::Job(_) => "effect whose job was seen",
             _ => "effect cancelled",
         };
         covered(cloud, how);
+    }
+}
+
+/// A wave begins to wait for slots.
+fn waits_for_slots(cloud: &Cloud, turn: &Turn<'_>) {
+    let (id, before) = (&turn.wave.id, &turn.loaded.slots);
+    let waits = turn.slots.is_some_and(|now| now.waiting.contains_key(id));
+    if !waits || before.waiting.contains_key(id) {
+        return;
+    }
+    covered(cloud, "waited for slots");
+    if before.reservations.values().any(|r| r.wave != *id) {
+        covered(cloud, "waited for slots of another wave");
+    }
+    let jobs = turn.loaded.jobs.iter().flat_map(|seen| &seen.jobs);
+    if jobs.into_iter().any(|job| job.effect.is_none()) {
+        covered(cloud, "waited for slots of strangers");
     }
 }
 

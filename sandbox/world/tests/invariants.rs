@@ -2,16 +2,17 @@
 
 use std::rc::Rc;
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use mgn_sim::region::Region;
 use mgn_sim::ssm::SsmConfig;
 use mgn_sim::{Config, InitialState, Machine};
 use serde_json::json;
 use tidegate_domain::effect::{Outcome, Task};
-use tidegate_domain::gate::{Asking, Door, Evidence, Gate, GateState, Part, Verdict};
+use tidegate_domain::gate::{Asking, Door, Evidence, Gate, GateState, OpenGate, Part, Verdict};
+use tidegate_domain::hold::{Hold, HoldId, HoldReason};
 use tidegate_domain::id::{EffectId, MessageId, ServerId};
 use tidegate_domain::message::{Body, Message};
-use tidegate_domain::plan::Approver;
+use tidegate_domain::plan::{Approver, OnExpiry};
 use tidegate_domain::server::{Launch, Passed, Stage, Trial};
 use tidegate_domain::wave::{Phase, Posted};
 use tidegate_ports::claims::Claims;
@@ -25,7 +26,9 @@ use tidegate_world::cloud::{Cloud, Function};
 use tidegate_world::contract::fixtures::{Draft, all_seen, at, job_id, servers, wave_id};
 use tidegate_world::fakes::run;
 use tidegate_world::faults::Faults;
-use tidegate_world::invariants::{Change, StartedJob, after, at_the_end, before, read, saved};
+use tidegate_world::invariants::{
+    Change, StartedJob, after, at_the_end, before, decided, read, saved,
+};
 use tidegate_world::journal::Journal;
 
 /// A world with one wave of one server, which is ready to be cut over and then to be finalized.
@@ -133,6 +136,24 @@ impl Test {
     fn cut_over(&self) -> Vec<u8> {
         before(&self.cloud, &self.call(Function::Launch, "StartCutover"));
         self.violated()
+    }
+
+    /// A person's message comes in.
+    fn says(&self, at: Timestamp, body: Body) -> MessageId {
+        let id = MessageId::parse("said").expect("a name");
+        let message = Message {
+            id: id.clone(),
+            at,
+            by: Approver::Mail("ops@example.com".to_owned()),
+            body,
+        };
+        run(Inbox::append(
+            &self.cloud.table,
+            &wave_id("orders"),
+            &message,
+        ))
+        .expect("appended");
+        id
     }
 
     fn violated(&self) -> Vec<u8> {
@@ -306,6 +327,120 @@ fn a_terminal_wave_that_changes_is_found() {
     test.change(|draft| draft.wave.phase = Phase::Testing);
     saved(&test.cloud, &test.draft.turn());
     assert_eq!(test.violated(), [12, 12]);
+}
+
+#[test]
+fn a_wave_that_ends_as_nobody_asked_for_is_found() {
+    let found = |from: Phase, to: Phase, asked: Option<Body>| {
+        let mut test = Test::new();
+        test.change(|draft| draft.wave.phase = from);
+        let messages: Vec<MessageId> = asked
+            .into_iter()
+            .map(|body| test.says(at(0), body))
+            .collect();
+        test.change(|draft| {
+            draft.wave.phase = to;
+            draft.drained = messages;
+        });
+        saved(&test.cloud, &test.draft.turn());
+        test.violated()
+    };
+    let back = || Body::RollBack {
+        note: String::new(),
+    };
+    let soaking = || Phase::Soaking { until: at(9) };
+    assert_eq!(found(soaking(), Phase::Aborting, Some(Body::Abort)), [0; 0]);
+    assert_eq!(found(soaking(), Phase::RollingBack, Some(back())), [0; 0]);
+    assert_eq!(found(soaking(), Phase::Aborting, None), [12]);
+    assert_eq!(found(soaking(), Phase::RollingBack, None), [12]);
+    assert_eq!(
+        found(soaking(), Phase::AwaitingFinalize, Some(Body::Abort)),
+        [12]
+    );
+    assert_eq!(found(Phase::Aborting, Phase::Completed, None), [12]);
+    assert_eq!(
+        found(Phase::Aborting, Phase::RolledBack, Some(back())),
+        [12]
+    );
+}
+
+#[test]
+fn a_rollback_that_the_plan_wants_of_a_gate_has_to_wait_for_it() {
+    let found = |on_expiry: OnExpiry, now: i64| {
+        let mut test = Test::new();
+        test.change(|draft| {
+            draft.wave.phase = Phase::AwaitingFinalize;
+            draft.wave.plan.gates.finalize.on_expiry = on_expiry;
+            let evidence = Evidence::new(wave_id("orders"), Gate::Finalize, 0);
+            let open = OpenGate::new(evidence, at(0), at(100));
+            draft
+                .wave
+                .gates
+                .insert(Gate::Finalize, GateState::Open(open));
+        });
+        test.change(|draft| {
+            draft.wave.phase = Phase::RollingBack;
+            draft.wave.gates.remove(&Gate::Finalize);
+            draft.now = at(now);
+        });
+        saved(&test.cloud, &test.draft.turn());
+        test.violated()
+    };
+    assert_eq!(found(OnExpiry::RollBack, 200), [0; 0]);
+    assert_eq!(
+        found(OnExpiry::RollBack, 101),
+        [12],
+        "a decision may be on its way"
+    );
+    assert_eq!(found(OnExpiry::Hold, 200), [12]);
+}
+
+#[test]
+fn a_hold_that_nobody_released_is_found() {
+    let found = |reason: HoldReason, decided: i64| {
+        let mut test = Test::new();
+        let evidence = Evidence::new(wave_id("orders"), Gate::Cutover, 0);
+        let hash = evidence.hash();
+        test.change(|draft| {
+            let open = OpenGate::new(evidence, at(0), at(100));
+            draft
+                .wave
+                .gates
+                .insert(Gate::Cutover, GateState::Open(open));
+            let (id, since) = (HoldId(1), at(100));
+            draft.wave.hold = Some(Hold { id, since, reason });
+        });
+        let decision = Body::Decide {
+            gate: Gate::Cutover,
+            verdict: Verdict::Approve,
+            evidence: hash,
+            door: Door::Mail,
+            only: Part::default(),
+            reason: None,
+        };
+        let message = test.says(at(decided), decision);
+        test.change(|draft| {
+            draft.wave.hold = None;
+            draft.drained.push(message);
+        });
+        saved(&test.cloud, &test.draft.turn());
+        test.violated()
+    };
+    let expired = |gate: &str| HoldReason::Expired {
+        gate: gate.to_owned(),
+    };
+    assert_eq!(found(expired("cutover"), 99), [0; 0]);
+    assert_eq!(found(expired("cutover"), 100), [2], "it was too late");
+    assert_eq!(found(expired("finalize"), 99), [2], "of another gate");
+    assert_eq!(found(HoldReason::WindowMissed, 99), [2]);
+}
+
+#[test]
+fn a_decision_that_comes_out_otherwise_is_found() {
+    let mut test = Test::new();
+    test.change(|draft| draft.wave.phase = Phase::Completed);
+    decided(&test.cloud, &test.draft.turn());
+    assert!(test.violated().contains(&3));
 }
 
 #[test]

@@ -37,7 +37,9 @@ impl Invocation {
         call: &str,
         step: impl Future<Output = Result<T, E>>,
     ) -> Result<T, E> {
-        match self.point(call, Service::Table).await {
+        let fate = self.point(call, Service::Table).await;
+        invariants::write(&self.cloud, self.function, call);
+        match fate {
             Fate::Goes => step.await,
             Fate::Throttled | Fate::Fails => Err(unavailable("it was not done").into()),
             Fate::Lost => {
@@ -72,6 +74,7 @@ impl Turns for Invocation {
             if saved.is_ok() {
                 self.cloud.note(|| invariants::describe(turn));
                 invariants::saved(&self.cloud, turn);
+                invariants::decided(&self.cloud, turn);
             }
             saved
         })

@@ -1,11 +1,13 @@
 //! Invariant 2: one writer, whose generations and turns only rise and whose audit chain verifies.
 //! Invariant 12: terminal means terminal, and a hold names what releases it.
 
+use tidegate_domain::gate::{Gate, GateState};
+use tidegate_domain::hold::{Hold, HoldReason};
 use tidegate_domain::message::{Body, Message};
 use tidegate_domain::wave::Wave;
 use tidegate_ports::turns::Turn;
 
-use super::violated;
+use super::{covered, violated};
 use crate::cloud::Cloud;
 
 pub(super) fn saved(cloud: &Cloud, turn: &Turn<'_>) {
@@ -80,7 +82,8 @@ fn rises(cloud: &Cloud, before: &Wave, after: &Wave) {
     }
 }
 
-/// A hold goes only when a person releases it: by naming it, or by a skip, a new plan, an abort.
+/// A hold goes only when a person releases it: by naming it, or by a skip, a new plan, an abort; and
+/// the hold for a gate that expired by a decision that was taken before, and comes late.
 fn released(cloud: &Cloud, before: &Wave, turn: &Turn<'_>) {
     let Some(hold) = &before.hold else {
         return;
@@ -95,21 +98,44 @@ fn released(cloud: &Cloud, before: &Wave, turn: &Turn<'_>) {
         | Body::Skip { .. }
         | Body::Waive { .. }
         | Body::Apply(_) => true,
-        Body::Start
-        | Body::Hold { .. }
-        | Body::Decide { .. }
-        | Body::Withdraw { .. }
-        | Body::Ask { .. } => false,
+        Body::Decide { gate, evidence, .. } => {
+            decided_in_time(before, hold, *gate, evidence, message)
+        }
+        Body::Start | Body::Hold { .. } | Body::Withdraw { .. } | Body::Ask { .. } => false,
     };
     let inbox = &turn.loaded.inbox;
-    let mut drained = inbox
+    let released = inbox
         .iter()
-        .filter(|message| turn.drained.contains(&message.id));
-    if !drained.any(releases) {
+        .filter(|message| turn.drained.contains(&message.id))
+        .find(|message| releases(message));
+    if let Some(Body::Decide { .. }) = released.map(|message| &message.body) {
+        covered(cloud, "hold Expired ended by a decision in time");
+    }
+    if released.is_none() {
         let text = format!(
             "{}: hold {} went and nobody released it",
             before.id, hold.id.0
         );
         violated(cloud, 2, text);
     }
+}
+
+/// Whether a wave that is held because nobody decided at this gate in time is told that somebody did.
+fn decided_in_time(
+    before: &Wave,
+    hold: &Hold,
+    gate: Gate,
+    evidence: &str,
+    message: &Message,
+) -> bool {
+    let expired = HoldReason::Expired {
+        gate: gate.to_string(),
+    };
+    let in_time = match before.gates.get(&gate) {
+        Some(GateState::Open(open)) => {
+            open.in_time(message.at) && open.evidence.hash() == *evidence
+        }
+        Some(GateState::Approved { .. } | GateState::Lapsed { .. }) | None => false,
+    };
+    hold.reason == expired && in_time
 }

@@ -1,0 +1,89 @@
+//! Invariant 12: a wave ends as people and its plan say. It is aborted because somebody asked for
+//! that, rolled back because somebody asked or the plan says so of a finalize gate at which nobody
+//! decided, and completed in every other case.
+
+use tidegate_domain::decide::MOST_RESTARTS;
+use tidegate_domain::gate::{Gate, GateState};
+use tidegate_domain::message::Body;
+use tidegate_domain::plan::OnExpiry;
+use tidegate_domain::wave::Phase;
+use tidegate_ports::turns::Turn;
+
+use super::{covered, violated};
+use crate::cloud::Cloud;
+
+/// Where a wave goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    /// To Completed.
+    On,
+    /// To RolledBack.
+    Back,
+    /// To Aborted.
+    Out,
+}
+
+fn way(phase: &Phase) -> Way {
+    match phase {
+        Phase::Waiting
+        | Phase::Preflight { .. }
+        | Phase::Testing
+        | Phase::AwaitingCutover
+        | Phase::CuttingOver
+        | Phase::Soaking { .. }
+        | Phase::AwaitingFinalize
+        | Phase::Finalizing
+        | Phase::Completed => Way::On,
+        Phase::RollingBack | Phase::RolledBack => Way::Back,
+        Phase::Aborting | Phase::Aborted => Way::Out,
+    }
+}
+
+pub(super) fn saved(cloud: &Cloud, turn: &Turn<'_>) {
+    let before = turn.loaded.wave.as_ref().map(|wave| &wave.phase);
+    let (from, to) = (before.map_or(Way::On, way), way(&turn.wave.phase));
+    let good = match (from, to) {
+        (Way::On, Way::On) => before.is_some_and(Phase::terminal) || !ignored_an_abort(turn),
+        (Way::Back, Way::Back) | (Way::Out, Way::Out) => true,
+        (Way::On, Way::Out) => said(turn, |body| matches!(body, Body::Abort)),
+        (Way::On, Way::Back) => {
+            let asked = said(turn, |body| matches!(body, Body::RollBack { .. }));
+            if !asked && expired(turn) {
+                covered(cloud, "rolled back because its finalize gate expired");
+            }
+            asked || expired(turn)
+        }
+        (Way::Back | Way::Out, _) => false,
+    };
+    if !good {
+        let from = before.map_or("no wave", Phase::name);
+        let text = format!(
+            "{} was {from} and is {}, which nobody asked for",
+            turn.wave.id,
+            turn.wave.phase.name()
+        );
+        violated(cloud, 12, text);
+    }
+}
+
+/// Whether one of the messages that this turn deals with says so.
+fn said(turn: &Turn<'_>, what: impl Fn(&Body) -> bool) -> bool {
+    let mut inbox = turn.loaded.inbox.iter();
+    inbox.any(|message| turn.drained.contains(&message.id) && what(&message.body))
+}
+
+/// Whether an abort was read, and the wave goes on. What is set aside is not read.
+fn ignored_an_abort(turn: &Turn<'_>) -> bool {
+    turn.loaded.restarts < MOST_RESTARTS && said(turn, |body| matches!(body, Body::Abort))
+}
+
+/// Whether nobody decided at the finalize gate, and the plan says to roll back.
+fn expired(turn: &Turn<'_>) -> bool {
+    let before = turn.loaded.wave.as_ref();
+    let gate = before.and_then(|wave| wave.gates.get(&Gate::Finalize));
+    let silent = match gate {
+        Some(GateState::Open(open)) => turn.now >= open.settled(),
+        Some(GateState::Approved { .. } | GateState::Lapsed { .. }) | None => false,
+    };
+    silent && turn.wave.gate_plan(Gate::Finalize).on_expiry == OnExpiry::RollBack
+}
