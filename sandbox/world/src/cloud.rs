@@ -10,11 +10,12 @@ use std::rc::Rc;
 
 use jiff::{SignedDuration, Timestamp};
 use mgn_sim::region::Region;
+use serde_json::Value;
 use tidegate_domain::id::{SnapshotId, WaveId};
 
 use crate::asl::definition::Definition;
 use crate::faults::Faults;
-use crate::invariants::Checks;
+use crate::invariants::{Checks, covered};
 use crate::journal::Journal;
 use crate::memory::MemoryStore;
 use crate::random::Random;
@@ -88,6 +89,8 @@ pub struct Cloud {
     definition: Rc<Definition>,
     tokens: RefCell<BTreeMap<String, Slot<()>>>,
     bell: RefCell<Slot<()>>,
+    /// The latest event that reached `events`.
+    latest_event: Cell<u64>,
     made: Cell<u64>,
 }
 
@@ -120,6 +123,7 @@ impl Cloud {
             definition: Rc::new(Definition::parse(STATE_MACHINE)?),
             tokens: RefCell::default(),
             bell: RefCell::default(),
+            latest_event: Cell::new(0),
             made: Cell::new(0),
         });
         events::flow(&cloud);
@@ -157,12 +161,20 @@ impl Cloud {
 
     /// StartExecution by a person.
     pub fn start_by_hand(self: &Rc<Self>, wave: &WaveId, generation: u64) {
-        executions::start(self, wave, generation);
+        let beside = !self.running(wave).is_empty();
+        if executions::start(self, wave, generation) && beside {
+            covered(self, "second driver beside one that runs");
+        }
     }
 
     /// Somebody presses a button in Slack.
     pub fn press(self: &Rc<Self>, click: Click) {
         clicks::press(self, click);
+    }
+
+    /// Somebody puts an event on the bus.
+    pub fn emit(self: &Rc<Self>, event: Value) {
+        events::deliver(self, event);
     }
 
     /// Something was asked of MGN or SSM: what is due by itself may have changed.

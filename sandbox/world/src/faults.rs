@@ -59,6 +59,10 @@ pub struct Faults {
     pub stalls: f64,
     /// Somebody else's jobs are in the account; asked every few minutes.
     pub foreign_jobs: f64,
+    /// Somebody else's job takes the slots that are left just before we start ours.
+    pub overtaken: f64,
+    /// Events that nobody at AWS sent; asked every few minutes.
+    pub forged_events: f64,
     /// Somebody else launches, reverts or breaks the waves' own servers; asked every few minutes.
     pub meddling: f64,
     /// Somebody changes how a server is launched; asked every few minutes.
@@ -110,6 +114,8 @@ impl Faults {
             document_fails: odds(0.5, 0.3),
             stalls: odds(0.3, 0.5),
             foreign_jobs: odds(0.3, 1.0),
+            overtaken: 0.0,
+            forged_events: 0.0,
             meddling: odds(0.15, 0.5),
             settings_changed: odds(0.5, 1.0),
         }

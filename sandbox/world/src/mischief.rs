@@ -1,13 +1,19 @@
-//! What others do in the account, and what happens to time: foreign jobs, a second driver, clocks
-//! that jump.
+//! What others do in the account, and what happens to time: foreign jobs, a second driver, forged
+//! events, clocks that jump.
 
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use jiff::SignedDuration;
+use mgn_sim::{LAUNCH_RESULT, LIFECYCLE_CHANGE, Quotas, STALLED_CHANGE};
 use serde_json::json;
 use tidegate_domain::id::ServerId;
 
-use crate::cloud::Cloud;
+use crate::cloud::{ACCOUNT, Cloud, REGION};
+use crate::invariants::covered;
+
+/// How the servers of others are named.
+pub(crate) const OTHERS: &str = "other";
 
 /// Let it happen, as long as the world is not healed.
 pub fn spread(cloud: &Rc<Cloud>, others: Vec<String>) {
@@ -16,6 +22,7 @@ pub fn spread(cloud: &Rc<Cloud>, others: Vec<String>) {
     settings(cloud);
     second_drivers(cloud);
     time_jumps(cloud);
+    forged_events(cloud);
 }
 
 fn every(cloud: &Rc<Cloud>, seconds: (u64, u64), act: impl Fn(&Rc<Cloud>) + 'static) {
@@ -47,17 +54,96 @@ fn foreign_jobs(cloud: &Rc<Cloud>, others: Vec<String>) {
         let count = usize::try_from(random.between(1, most)).unwrap_or(1);
         let servers: Vec<&str> = others.iter().take(count).map(String::as_str).collect();
         drop(random);
-        let now = cloud.now();
-        let mut region = cloud.region.borrow_mut();
-        _ = region.call_mgn("DescribeJobs", &serde_json::json!({}), now);
-        let started = region
-            .mgn
-            .start_foreign_job("StartTest", &servers, &Default::default());
-        drop(region);
-        cloud.note(|| format!("somebody starts {count} servers: {started:?}"));
-        cloud.ring();
+        start_others(cloud, &servers);
     });
 }
+
+/// Somebody else's job begins after we looked whether there is room, and before we call: it takes
+/// every slot that is left.
+pub(crate) fn overtake(cloud: &Cloud) {
+    let odds = cloud.faults.borrow().overtaken;
+    if !cloud.random.borrow_mut().chance(odds) {
+        return;
+    }
+    let region = cloud.region.borrow();
+    let busy: BTreeSet<&String> = region
+        .mgn
+        .open_jobs()
+        .flat_map(|job| job.participants.keys())
+        .collect();
+    let left = Quotas::default().servers_in_all_jobs - region.mgn.servers_in_jobs();
+    let servers = region.mgn.servers().values();
+    let idle = servers.filter(|s| s.hostname.starts_with(OTHERS) && !busy.contains(&s.id));
+    let names: Vec<String> = idle.take(left).map(|s| s.hostname.clone()).collect();
+    drop(region);
+    if !names.is_empty() {
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        start_others(cloud, &names);
+    }
+}
+
+fn start_others(cloud: &Cloud, servers: &[&str]) {
+    let now = cloud.now();
+    let mut region = cloud.region.borrow_mut();
+    _ = region.call_mgn("DescribeJobs", &json!({}), now);
+    let started = region
+        .mgn
+        .start_foreign_job("StartTest", servers, &Default::default());
+    drop(region);
+    let what = match &started {
+        Ok(_) => "job of a stranger",
+        Err(_) => "job of a stranger is refused",
+    };
+    covered(cloud, what);
+    cloud.note(|| format!("somebody starts {} servers: {started:?}", servers.len()));
+    cloud.ring();
+}
+
+/// Somebody who may put events on the bus tells what never happened.
+fn forged_events(cloud: &Rc<Cloud>) {
+    if cloud.faults.borrow().forged_events <= 0.0 {
+        return;
+    }
+    every(cloud, (30, 600), |cloud| {
+        let odds = cloud.faults.borrow().forged_events;
+        let mut random = cloud.random.borrow_mut();
+        if !random.chance(odds) {
+            return;
+        }
+        let region = cloud.region.borrow();
+        let servers: Vec<&String> = region.mgn.servers().keys().collect();
+        let jobs: Vec<&String> = region.mgn.jobs().keys().collect();
+        let Some(server) = random.pick(&servers) else {
+            return;
+        };
+        let (kind, state) = random.pick(&FORGED).copied().unwrap_or(FORGED[0]);
+        let job = random.pick(&jobs).map_or("mgnjob-0", |job| job.as_str());
+        let event = json!({
+            "version": "0",
+            "id": format!("00000000-0000-4000-8000-{:012}", random.between(0, 999_999_999)),
+            "detail-type": kind,
+            "source": "aws.mgn",
+            "account": ACCOUNT,
+            "time": cloud.now().to_string(),
+            "region": REGION,
+            "resources": [format!("arn:aws:mgn:{REGION}:{ACCOUNT}:source-server/{server}")],
+            "detail": {"state": state, "job-id": job},
+        });
+        drop((random, region));
+        cloud.note(|| format!("forged event {kind}: {}", event["detail"]));
+        covered(cloud, "event is forged");
+        cloud.emit(event);
+    });
+}
+
+/// What forged events tell.
+const FORGED: [(&str, &str); 5] = [
+    (LAUNCH_RESULT, "TEST_LAUNCH_SUCCEEDED"),
+    (LAUNCH_RESULT, "CUTOVER_LAUNCH_SUCCEEDED"),
+    (LAUNCH_RESULT, "CUTOVER_LAUNCH_FAILED"),
+    (LIFECYCLE_CHANGE, "READY_FOR_TEST"),
+    (STALLED_CHANGE, "STALLED"),
+];
 
 /// Somebody works on the waves' servers in MGN's own console.
 fn meddling(cloud: &Rc<Cloud>) {
@@ -99,6 +185,9 @@ fn meddling(cloud: &Rc<Cloud>) {
         drop(random);
         let reply = region.call_mgn(operation, &input, cloud.now());
         drop(region);
+        if reply.is_ok() {
+            covered(cloud, format!("somebody else: {operation}"));
+        }
         let shown = reply.map_or_else(|error| error.to_string(), |_| "accepted".to_owned());
         cloud.note(|| format!("somebody else: {operation} {input}: {shown}"));
         cloud.ring();
@@ -122,6 +211,7 @@ fn settings(cloud: &Rc<Cloud>) {
         let what = random.between(1, 10);
         let subnet = format!("subnet-{}", random.between(1, 3));
         drop(random);
+        covered(cloud, "somebody changes how a server is launched");
         cloud.note(|| format!("somebody changes how {id} is launched: {what}, {subnet}"));
         let now = cloud.now();
         let setting = match what {
@@ -169,6 +259,7 @@ fn time_jumps(cloud: &Rc<Cloud>) {
         let odds = cloud.faults.borrow().time_jumps;
         if cloud.random.borrow_mut().chance(odds) {
             let minutes = cloud.random.borrow_mut().between(1, 240);
+            covered(cloud, "time jumps");
             cloud.note(|| format!("time jumps by {minutes} minutes"));
             cloud.runtime.jump(SignedDuration::from_mins(
                 i64::try_from(minutes).unwrap_or(1),

@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::Cloud;
 use super::functions::Function;
 use super::invocation::invoke;
+use crate::invariants::covered;
 use crate::runtime::Slot;
 
 /// Lambda tries an asynchronous invocation twice more.
@@ -41,7 +42,7 @@ pub(super) fn flow(cloud: &Rc<Cloud>) {
 }
 
 /// One event: lost, doubled or late, as the faults have it.
-fn deliver(cloud: &Rc<Cloud>, event: Value) {
+pub(super) fn deliver(cloud: &Rc<Cloud>, event: Value) {
     let (lost, double, late) = {
         let faults = cloud.faults.borrow();
         let mut random = cloud.random.borrow_mut();
@@ -57,20 +58,33 @@ fn deliver(cloud: &Rc<Cloud>, event: Value) {
         )
     };
     if lost {
-        return;
+        return covered(cloud, "event is lost");
     }
+    if late > 0 {
+        covered(cloud, "event comes late");
+    }
+    let number = cloud.number();
     let late = SignedDuration::from_secs(i64::try_from(late).unwrap_or(0));
     if double {
-        hand_over(cloud, event.clone(), SignedDuration::from_secs(1));
+        covered(cloud, "event comes twice");
+        hand_over(cloud, number, event.clone(), SignedDuration::from_secs(1));
     }
-    hand_over(cloud, event, late);
+    hand_over(cloud, number, event, late);
 }
 
-fn hand_over(cloud: &Rc<Cloud>, event: Value, late: SignedDuration) {
+/// Hand it to `events`, `late`; `number` says which came first.
+fn hand_over(cloud: &Rc<Cloud>, number: u64, event: Value, late: SignedDuration) {
     let cloud = Rc::clone(cloud);
     let runtime = cloud.runtime.clone();
     runtime.clone().spawn(async move {
         runtime.sleep(late).await;
+        if cloud
+            .latest_event
+            .replace(number.max(cloud.latest_event.get()))
+            > number
+        {
+            covered(&cloud, "event comes after a newer one");
+        }
         for attempt in 0..=RETRIES {
             if invoke(&cloud, Function::Events, event.clone())
                 .take()

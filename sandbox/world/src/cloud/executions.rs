@@ -176,16 +176,25 @@ impl Host for Driver {
             )
         };
         if throttled {
+            covered(
+                cloud,
+                format!("invocation of {} is refused", function.name()),
+            );
             return Err(TaskError::new(
                 "Lambda.TooManyRequestsException",
                 "throttled",
             ));
         }
         if double {
+            covered(
+                cloud,
+                format!("invocation of {} is doubled", function.name()),
+            );
             invoke(cloud, function, payload.clone());
         }
         let answer = invoke(cloud, function, payload);
         if lost {
+            covered(cloud, format!("invocation of {} is lost", function.name()));
             cloud.runtime.sleep(SignedDuration::from_secs(2)).await;
             return Err(TaskError::new(
                 "Lambda.SdkClientException",

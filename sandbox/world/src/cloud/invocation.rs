@@ -8,6 +8,7 @@ use std::rc::Rc;
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
+use tidegate_domain::id::WaveId;
 use tidegate_ports::clock::Clock;
 
 use super::functions::{Function, run};
@@ -15,6 +16,9 @@ use super::{Cloud, LEASE};
 use crate::asl::machine::TaskError;
 use crate::invariants::covered;
 use crate::runtime::{Slot, TaskId};
+
+/// A call that takes this long is a pause, in which others may have gone on.
+const LONG: SignedDuration = SignedDuration::from_secs(1);
 
 /// What an invocation gives to whoever waits for it.
 pub(super) type Answer = Slot<Result<Value, TaskError>>;
@@ -27,6 +31,8 @@ pub struct Invocation {
     pub(super) number: u64,
     pub(super) until: Timestamp,
     skew: SignedDuration,
+    /// The wave that it is about, if its payload names one.
+    wave: Option<WaveId>,
     answer: Answer,
     task: Cell<Option<TaskId>>,
     /// Whether it changed something outside the table.
@@ -77,6 +83,9 @@ pub(super) fn invoke(cloud: &Rc<Cloud>, function: Function, payload: Value) -> A
             .saturating_add(function.timeout())
             .unwrap_or(Timestamp::MAX),
         skew,
+        wave: payload["wave"]
+            .as_str()
+            .and_then(|id| WaveId::parse(id).ok()),
         answer: answer.clone(),
         task: Cell::new(None),
         changed: Cell::new(false),
@@ -151,6 +160,8 @@ impl Invocation {
             (latency, dies, fate)
         };
         let latency = SignedDuration::from_millis(i64::try_from(latency).unwrap_or(0));
+        let paused = latency >= LONG;
+        let before = paused.then(|| self.turn());
         cloud.runtime.sleep(latency).await;
         if cloud.now() >= self.until {
             // Lambda has killed it; its answer is given by the time-out.
@@ -159,12 +170,25 @@ impl Invocation {
         if dies {
             return self.die(call).await;
         }
+        if before.is_some_and(|turn| turn < self.turn()) {
+            let name = self.function.name();
+            cloud.note(|| format!("{name}#{} goes on late at {call}", self.number));
+            covered(cloud, format!("{name} goes on late at {call}"));
+        }
         if fate != Fate::Goes {
             let name = self.function.name();
             cloud.note(|| format!("{name}#{} meets {fate:?} at {call}", self.number));
             covered(cloud, format!("{name} meets {fate:?} at {call}"));
         }
         fate
+    }
+
+    /// The last saved turn of its wave.
+    fn turn(&self) -> u64 {
+        self.cloud.table.inspect(|tables| {
+            let stored = self.wave.as_ref().and_then(|wave| tables.waves.get(wave));
+            stored.map_or(0, |stored| stored.wave.turn)
+        })
     }
 
     /// It dies before a call.

@@ -101,6 +101,7 @@ impl Invocation {
         effect: &EffectId,
     ) -> Result<JobId, CallError> {
         let input = json!({"sourceServerIDs": servers, "tags": {EFFECT_TAG: effect}});
+        crate::mischief::overtake(&self.cloud);
         let body = self.change_mgn(operation, input).await?;
         let now = self.cloud.now();
         for server in servers {

@@ -8,6 +8,7 @@ use serde_json::json;
 use super::functions::Function;
 use super::invocation::invoke;
 use super::{Cloud, Status, executions};
+use crate::invariants::covered;
 
 /// The rate of the schedule.
 const MINUTE: SignedDuration = SignedDuration::from_mins(1);
@@ -27,7 +28,12 @@ pub(super) fn sweep_every_minute(cloud: &Rc<Cloud>) {
                     .any(|d| d.driver.wake_at.is_some_and(|at| at <= now))
             });
             let missed = cloud.faults.borrow().sweep_missed;
-            if due && !cloud.random.borrow_mut().chance(missed) {
+            if !due {
+                continue;
+            }
+            if cloud.random.borrow_mut().chance(missed) {
+                covered(&cloud, "sweep is left out");
+            } else {
                 invoke(&cloud, Function::Sweep, json!({}));
             }
         }
