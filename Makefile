@@ -35,7 +35,7 @@ test: setup build ## Run all tests: Rust first, then those in the sandbox
 	cargo test --workspace
 	.venv/bin/python -m pytest $(ARGS)
 
-simulate: build ## Simulate N worlds under faults; SEED=… replays one
+simulate: build ## Simulate N worlds under faults; SEED=… replays one (ARGS=--large a large one)
 	$(CARGO_TARGET_DIR)/debug/simulate $(if $(SEED),--seed $(SEED),--count $(N)) $(ARGS)
 
 bench: .venv/made ## Measure decisions, binaries and calls of MGN

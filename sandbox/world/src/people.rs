@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use jiff::{SignedDuration, Timestamp};
-use tidegate_domain::gate::{ARRIVES_WITHIN, Door, Gate, GateState, Part, Verdict};
+use tidegate_domain::gate::{ARRIVES_WITHIN, Door, Gate, GateState, OpenGate, Part, Verdict};
 use tidegate_domain::id::{MessageId, ServerId, WaveId};
 use tidegate_domain::message::{Body, Message};
 use tidegate_domain::plan::{Approver, Plan, Window};
@@ -30,6 +30,8 @@ pub struct People {
     plain: bool,
     /// Whether that has to be enough, because nothing in their world is broken for good.
     mends: bool,
+    /// Whether they decide at the last moment, if so with which luck.
+    late: Option<Random>,
     holds: BTreeMap<WaveId, (u32, u64)>,
     last: Vec<(WaveId, Message)>,
 }
@@ -46,15 +48,47 @@ impl People {
             sent: 0,
             plain,
             mends,
+            late: late(seed),
             holds: Default::default(),
             last: Vec::new(),
         }
     }
 
     /// How long until they look again.
-    pub fn pause(&mut self, healed: bool) -> SignedDuration {
+    pub fn pause(&mut self, cloud: &Cloud, healed: bool) -> SignedDuration {
         let most = if healed { 120 } else { 900 };
-        SignedDuration::from_secs(i64::try_from(self.random.between(10, most)).unwrap_or(60))
+        let pause = self.random.between(10, most);
+        let pause = SignedDuration::from_secs(i64::try_from(pause).unwrap_or(60));
+        self.last_moment(cloud).map_or(pause, |due| pause.min(due))
+    }
+
+    /// How long until something arrives that was decided just before a gate expired.
+    fn last_moment(&mut self, cloud: &Cloud) -> Option<SignedDuration> {
+        let late = self.late.as_mut()?;
+        let now = cloud.now();
+        let next = cloud.table.inspect(|tables| {
+            let gates = tables.waves.values().flat_map(|s| s.wave.gates.values());
+            let expiries = gates.filter_map(|state| match state {
+                GateState::Open(open) => Some(open.expires),
+                GateState::Approved { .. } | GateState::Lapsed { .. } => None,
+            });
+            expiries.filter(|expires| *expires > now).min()
+        })?;
+        let most = u64::try_from(ARRIVES_WITHIN.as_secs()).unwrap_or_default();
+        let seconds = i64::try_from(late.between(most / 2, most)).unwrap_or_default();
+        Some(next.duration_since(now) + SignedDuration::from_secs(seconds))
+    }
+
+    /// Whether they leave the decision for later, as there is time, or for good.
+    fn puts_off(&mut self, cloud: &Cloud, open: &OpenGate) -> bool {
+        let odds = if open.expires > cloud.now() { 0.9 } else { 0.3 };
+        self.late.as_mut().is_some_and(|late| late.chance(odds))
+    }
+
+    /// Whether this decision was taken before its gate expired, and arrives after it.
+    fn arrives_late(&self, cloud: &Cloud, wave: &WaveId, gate: Gate) -> bool {
+        let open = self.late.as_ref().and(open_gate(cloud, wave, gate));
+        open.is_some_and(|open| open.expires <= cloud.now())
     }
 
     /// `tidegate apply FILE`.
@@ -106,7 +140,7 @@ impl People {
     async fn send(&mut self, cloud: &Rc<Cloud>, wave: &WaveId, by: Approver, body: Body) {
         let mut message = self.message(cloud.now(), by, body);
         if let Body::Decide { gate, .. } = message.body
-            && self.random.chance(0.2)
+            && (self.arrives_late(cloud, wave, gate) || self.random.chance(0.2))
         {
             message.at = self.earlier(cloud, wave, gate);
         }
@@ -124,20 +158,19 @@ impl People {
     fn earlier(&mut self, cloud: &Cloud, wave: &WaveId, gate: Gate) -> Timestamp {
         let most = u64::try_from(ARRIVES_WITHIN.as_secs()).unwrap_or_default();
         let seconds = i64::try_from(self.random.between(0, most)).unwrap_or_default();
-        let opened = cloud.table.inspect(|tables| {
-            let state = tables.waves.get(wave)?.wave.gates.get(&gate)?.clone();
-            match state {
-                GateState::Open(open) => Some(open.opened),
-                GateState::Approved { .. } | GateState::Lapsed { .. } => None,
-            }
-        });
+        let open = open_gate(cloud, wave, gate);
         let taken = self
             .last
             .iter()
             .map(|(_, message)| message.at)
-            .chain(opened)
+            .chain(open.as_ref().map(|open| open.opened))
             .max();
-        let earlier = cloud.now() - SignedDuration::from_secs(seconds);
+        let earlier = match open {
+            Some(open) if self.late.is_some() && open.expires <= cloud.now() => {
+                open.expires - SignedDuration::from_secs(1)
+            }
+            Some(_) | None => cloud.now() - SignedDuration::from_secs(seconds),
+        };
         taken.map_or(cloud.now(), |taken| earlier.max(taken))
     }
 
@@ -161,6 +194,23 @@ impl People {
             body,
         }
     }
+}
+
+/// The luck of people who decide at the last moment, in the worlds that have such people: drawn apart,
+/// so that the other worlds stay as they were.
+pub(crate) fn late(seed: u64) -> Option<Random> {
+    let mut random = Random::new(seed, 7);
+    random.chance(0.2).then_some(random)
+}
+
+/// What a gate asks, if it does.
+fn open_gate(cloud: &Cloud, wave: &WaveId, gate: Gate) -> Option<OpenGate> {
+    cloud.table.inspect(
+        |tables| match tables.waves.get(wave)?.wave.gates.get(&gate)? {
+            GateState::Open(open) => Some(open.clone()),
+            GateState::Approved { .. } | GateState::Lapsed { .. } => None,
+        },
+    )
 }
 
 /// Who applies plans and gives commands.

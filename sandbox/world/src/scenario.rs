@@ -18,7 +18,8 @@ use tidegate_domain::plan::{
 
 use crate::cloud::{ACCOUNT, REGION};
 use crate::faults::Faults;
-use crate::people::operator;
+use crate::mischief::OTHERS;
+use crate::people::{late, operator};
 use crate::random::Random;
 
 /// Approvers in Slack, and to whom a gate escalates there.
@@ -51,8 +52,26 @@ pub struct Scenario {
 pub enum Size {
     /// 1 to 12 servers a wave, mostly.
     Small,
-    /// 200 servers in one wave.
+    /// 200 servers in one wave, mostly.
     Large,
+    /// Two waves of 200 servers that begin within minutes of each other: they share MGN's slots.
+    Crowded,
+    /// A wave of 200 servers in an account in which strangers take the slots again and again.
+    Strangers,
+}
+
+impl Size {
+    /// The command that runs the world of a seed again, with its log.
+    #[must_use]
+    pub fn replay(self, seed: u64) -> String {
+        let option = match self {
+            Self::Small => return format!("make simulate SEED={seed}"),
+            Self::Large => "--large",
+            Self::Crowded => "--crowded",
+            Self::Strangers => "--strangers",
+        };
+        format!("make simulate SEED={seed} ARGS={option}")
+    }
 }
 
 /// The scenario of a seed.
@@ -62,10 +81,11 @@ pub enum Size {
 #[must_use]
 pub fn scenario(seed: u64, size: Size) -> Scenario {
     let mut random = Random::new(seed, 2);
-    let faults = Faults::drawn(&mut random);
+    let faults = faults(&mut random, seed, size);
     let waves = match (size, random.between(1, 20)) {
         (Size::Large, 16..) => 2,
-        (Size::Large, _) | (Size::Small, 1..=15) => 1,
+        (Size::Crowded, _) => 2,
+        (Size::Large | Size::Strangers, _) | (Size::Small, 1..=15) => 1,
         (Size::Small, 16..=19) => 2,
         (Size::Small, _) => 3,
     };
@@ -75,16 +95,26 @@ pub fn scenario(seed: u64, size: Size) -> Scenario {
     for number in 1..=waves {
         let servers = match size {
             Size::Small => random.between(1, 12).min(random.between(1, 12)),
-            Size::Large => 200,
+            Size::Large | Size::Crowded | Size::Strangers => 200,
         };
-        let (mut plan, own) = plan(&mut random, number, servers);
-        if let Some((_, earlier)) = plans.first()
+        let (mut plan, mut own) = plan(&mut random, number, servers);
+        let mut latest = 1_800;
+        if let Size::Crowded | Size::Strangers = size {
+            plan.start = Start::Replication;
+            for machine in &mut own {
+                machine.state = Some(InitialState::ReadyForTest);
+            }
+            latest = 120;
+        } else if let Some((_, earlier)) = plans.first()
             && random.chance(0.15)
         {
             overlap(&mut plan, earlier);
             mends = false;
         }
-        let later = SignedDuration::from_secs(random_seconds(&mut random, 0, 1_800));
+        if late(seed).is_some_and(|mut luck| luck.chance(0.5)) {
+            plan.gates.finalize.on_expiry = OnExpiry::RollBack;
+        }
+        let later = SignedDuration::from_secs(random_seconds(&mut random, 0, latest));
         plans.push((later, plan));
         machines.extend(own);
     }
@@ -93,8 +123,9 @@ pub fn scenario(seed: u64, size: Size) -> Scenario {
         8 | 9 => 5,
         _ => 195,
     };
+    let others = if size == Size::Strangers { 200 } else { others };
     let others: Vec<String> = if faults.foreign_jobs > 0.0 {
-        (1..=others).map(|n| format!("other{n:03}")).collect()
+        (1..=others).map(|n| format!("{OTHERS}{n:03}")).collect()
     } else {
         Vec::new()
     };
@@ -102,7 +133,12 @@ pub fn scenario(seed: u64, size: Size) -> Scenario {
         state: Some(InitialState::ReadyForTest),
         ..Machine::named(name.clone())
     }));
-    let heals = random.between(1_800, 8 * 3_600);
+    let soonest = if size == Size::Strangers {
+        3 * 3_600
+    } else {
+        1_800
+    };
+    let heals = random.between(soonest, 8 * 3_600);
     let region = region(&mut random, seed, machines, &faults, heals);
     let heals = SignedDuration::from_secs(i64::try_from(heals).unwrap_or(0));
     Scenario {
@@ -113,6 +149,29 @@ pub fn scenario(seed: u64, size: Size) -> Scenario {
         others,
         mends,
     }
+}
+
+/// What goes wrong. What came later is drawn from a stream of its own, so that the worlds of old seeds
+/// stay as they were.
+fn faults(random: &mut Random, seed: u64, size: Size) -> Faults {
+    let mut faults = Faults::drawn(random);
+    let mut own = Random::new(seed, 6);
+    if own.chance(0.15) && faults.event_lost + faults.event_doubled + faults.event_late > 0.0 {
+        faults.forged_events = own.fraction();
+    }
+    if size == Size::Strangers {
+        // Little else goes wrong: what keeps the wave from wanting slots lasts until the strangers go.
+        faults = Faults {
+            foreign_jobs: 1.0,
+            overtaken: own.pick(&[0.3, 1.0]).copied().unwrap_or(1.0),
+            skew_milliseconds: faults.skew_milliseconds,
+            launch_fails: faults.launch_fails,
+            event_lost: faults.event_lost,
+            lost: faults.lost,
+            ..Faults::none()
+        };
+    }
+    faults
 }
 
 /// A server that another wave has too: one of them must wait until the other has ended.

@@ -28,6 +28,8 @@ const AFTERMATH: SignedDuration = SignedDuration::from_hours(1);
 pub struct Report {
     /// Its seed.
     pub seed: u64,
+    /// How large it is.
+    pub size: Size,
     /// What was violated.
     pub violations: Vec<Violation>,
     /// How each wave ended, or where it is stuck.
@@ -70,6 +72,9 @@ impl fmt::Display for Report {
         if !self.ended {
             write!(f, "\n  NOT ENDED")?;
         }
+        if !self.good() {
+            write!(f, "\n  again: {}", self.size.replay(self.seed))?;
+        }
         Ok(())
     }
 }
@@ -108,7 +113,7 @@ pub fn simulate(seed: u64, size: Size, journal: Journal) -> anyhow::Result<Repor
         let (cloud, people, healed) = (Rc::clone(&cloud), Rc::clone(&people), Rc::clone(&healed));
         cloud.runtime.clone().spawn(async move {
             loop {
-                let pause = people.borrow_mut().pause(healed.get());
+                let pause = people.borrow_mut().pause(&cloud, healed.get());
                 cloud.runtime.sleep(pause).await;
                 people.borrow_mut().look(&cloud, healed.get()).await;
             }
@@ -134,7 +139,7 @@ pub fn simulate(seed: u64, size: Size, journal: Journal) -> anyhow::Result<Repor
         run.on(cloud.now() + AFTERMATH);
         at_the_end(&cloud, mends);
     }
-    Ok(run.report(seed, ended, lasted))
+    Ok(run.report(seed, size, ended, lasted))
 }
 
 struct Run {
@@ -181,7 +186,7 @@ impl Run {
         })
     }
 
-    fn report(&self, seed: u64, ended: bool, lasted: SignedDuration) -> Report {
+    fn report(&self, seed: u64, size: Size, ended: bool, lasted: SignedDuration) -> Report {
         let (waves, servers, turns) = self.cloud.table.inspect(|tables| {
             let phase = |id: &WaveId| match tables.waves.get(id) {
                 None => "was never begun".to_owned(),
@@ -215,6 +220,7 @@ impl Run {
         let checks = self.cloud.checks.borrow();
         Report {
             seed,
+            size,
             violations: checks.violations.clone(),
             waves,
             ended,

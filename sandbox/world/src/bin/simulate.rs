@@ -28,8 +28,14 @@ struct Arguments {
     #[arg(long, default_value_t = 1)]
     first: u64,
     /// Waves of 200 servers.
-    #[arg(long)]
+    #[arg(long, group = "size")]
     large: bool,
+    /// Two waves of 200 servers at once.
+    #[arg(long, group = "size")]
+    crowded: bool,
+    /// A wave of 200 servers, and strangers who take the slots.
+    #[arg(long, group = "size")]
+    strangers: bool,
     /// Stop after this many failures.
     #[arg(long, default_value_t = 20)]
     failures: u64,
@@ -44,10 +50,11 @@ struct Arguments {
 #[expect(clippy::print_stdout, reason = "a command for people")]
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let size = if arguments.large {
-        Size::Large
-    } else {
-        Size::Small
+    let size = match (arguments.large, arguments.crowded, arguments.strangers) {
+        (true, _, _) => Size::Large,
+        (_, true, _) => Size::Crowded,
+        (_, _, true) => Size::Strangers,
+        (false, false, false) => Size::Small,
     };
     if let Some(seed) = arguments.seed {
         let journal = Journal::kept();
@@ -99,7 +106,10 @@ fn main() -> ExitCode {
                             (Report::good(&report), report.to_string())
                         }
                         Ok(Err(error)) => (false, format!("seed {seed}: {error:#}")),
-                        Err(_) => (false, format!("seed {seed} panicked")),
+                        Err(_) => {
+                            let again = size.replay(seed);
+                            (false, format!("seed {seed} panicked\n  again: {again}"))
+                        }
                     };
                     if !good {
                         failed.fetch_add(1, Ordering::Relaxed);
@@ -121,8 +131,7 @@ fn main() -> ExitCode {
     let failed = failed.load(Ordering::Relaxed);
     let ran = next.load(Ordering::Relaxed).min(arguments.count);
     println!(
-        "{ran} worlds from seed {}, {} turns, {failed} failed, {:.1} s; one of them again: \
-         simulate --seed N",
+        "{ran} worlds from seed {}, {} turns, {failed} failed, {:.1} s",
         arguments.first,
         turns.load(Ordering::Relaxed),
         began.elapsed().as_secs_f64(),

@@ -19,7 +19,9 @@ impl People {
     pub(super) async fn meddle(&mut self, cloud: &Rc<Cloud>, wave: &Wave, servers: &[Server]) {
         let id = &wave.id;
         for (gate, state) in &wave.gates {
-            if let GateState::Open(open) = state {
+            if let GateState::Open(open) = state
+                && !self.puts_off(cloud, open)
+            {
                 self.decide(cloud, wave, *gate, open).await;
             }
         }
