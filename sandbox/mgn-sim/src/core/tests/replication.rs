@@ -309,7 +309,7 @@ fn a_healed_world_forgets_the_faults_that_were_planned() {
             if healed {
                 world.simulator.heal();
             }
-            world.pass(660);
+            world.pass(610);
             let server = world.server(1);
             let down = world.simulator.servers()[&server].down_since.is_some();
             let fails = down || replication(&mut world, &server) != "CONTINUOUS";
