@@ -40,7 +40,7 @@ def test_a_message_whose_gate_was_decided_elsewhere_says_so_when_it_is_clicked(s
     assert wave.until_ended()["phase"] == "Completed"
     assert slack.click(message, "approve", ANNA) == 200
     told = [text for user, text in message.whispers if user == ANNA]
-    assert ["approved already" in told[0], "has ended" in told[1]] == [True, True], told
+    assert ["was approved by iam:" in told[0], "has ended" in told[1]] == [True, True], told
     assert {"approve", "reject"} <= set(message.buttons()) and message.edits == 0
     assert cutover(wave.status())["approved_by"] == decided["approved_by"] == [approvers[1]]
     assert not slack.refused

@@ -58,7 +58,11 @@ fn refusal<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> Option
     let SdkError::ServiceError(answer) = error else {
         return None;
     };
-    kind(answer.err().code(), answer.raw().status().as_u16())
+    let kind = kind(answer.err().code(), answer.raw().status().as_u16())?;
+    Some(match kind {
+        RefusalKind::Conflict => RefusalKind::of_conflict(answer.err().message().unwrap_or_default()),
+        other => other,
+    })
 }
 
 /// By the error's code first: SSM, SNS and KMS answer most refusals with 400, and MGN declares

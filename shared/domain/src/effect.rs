@@ -260,6 +260,19 @@ pub struct Refusal {
     pub message: String,
 }
 
+impl RefusalKind {
+    /// What a conflict (409) is. MGN's model declares no quota error on every call that starts a job,
+    /// so that a used-up quota may come as a conflict; its text names the quota then.
+    #[must_use]
+    pub fn of_conflict(message: &str) -> Self {
+        if message.to_ascii_lowercase().contains("quota") {
+            Self::Quota
+        } else {
+            Self::Conflict
+        }
+    }
+}
+
 /// Kinds of refusals.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

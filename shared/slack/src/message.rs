@@ -76,8 +76,8 @@ impl Question<'_> {
             Gate::Cutover => (
                 format!("Wave {wave}: approve the cutover?"),
                 format!(
-                    "Each of the {servers} was launched for a test from its latest data and passed \
-                     the plan's checks. On approval, and when the window is open, the applications \
+                    "Each of the {servers} was launched for a test from its latest data and was checked as \
+                     the plan says. On approval, and when the window is open, the applications \
                      are stopped on their sources and start in AWS."
                 ),
             ),

@@ -13,7 +13,7 @@ pub(super) fn call_error(error: &ApiError) -> CallError {
         (_, "AccessDeniedException") | (403, _) => RefusalKind::Denied,
         (402, _) => RefusalKind::Quota,
         (404, _) => RefusalKind::NotFound,
-        (409, _) => RefusalKind::Conflict,
+        (409, _) => RefusalKind::of_conflict(&error.to_string()),
         (400, _) => RefusalKind::Invalid,
         _ => return CallError::Unknown(error.to_string()),
     };
