@@ -60,7 +60,9 @@ fn refusal<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> Option
     };
     let kind = kind(answer.err().code(), answer.raw().status().as_u16())?;
     Some(match kind {
-        RefusalKind::Conflict => RefusalKind::of_conflict(answer.err().message().unwrap_or_default()),
+        RefusalKind::Conflict => {
+            RefusalKind::of_conflict(answer.err().message().unwrap_or_default())
+        }
         other => other,
     })
 }
