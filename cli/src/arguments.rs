@@ -108,8 +108,8 @@ pub enum Command {
     /// Follow a wave until it ends
     ///
     /// Shows progress bars on a terminal, and a line for each change elsewhere. Ends with 0 when
-    /// the wave is Completed and with 1 when it was aborted or rolled back. To stop watching, press Ctrl-C: the
-    /// wave goes on.
+    /// the wave is Completed and with 1 when it was aborted or rolled back. To stop watching, press
+    /// Ctrl-C: the wave goes on.
     Watch {
         /// The wave's name
         #[arg(value_parser = wave)]

@@ -147,7 +147,9 @@ pub async fn handle<T: Turns, C: Clock>(
     ))
 }
 
-fn facts(wave: &WaveId, generation: u64, loaded: &Loaded, now: Timestamp) -> Facts {
+/// What is decided from what was loaded.
+#[must_use]
+pub fn facts(wave: &WaveId, generation: u64, loaded: &Loaded, now: Timestamp) -> Facts {
     Facts {
         id: wave.clone(),
         generation,

@@ -69,6 +69,7 @@ impl Timeline {
         let at = entry.key().0;
         Some((at, entry.remove()))
     }
+
     /// Takes away the faults that were planned and have not begun.
     pub(crate) fn forget_faults(&mut self) {
         self.due.retain(|_, due| match due {

@@ -1,7 +1,8 @@
 //! Invariant 3: the decision is pure. What was saved is decided once more from what was loaded, and
 //! must come out the same.
 
-use tidegate_domain::decide::{Facts, decide};
+use advance::facts;
+use tidegate_domain::decide::decide;
 use tidegate_ports::turns::Turn;
 
 use super::violated;
@@ -9,23 +10,9 @@ use crate::cloud::Cloud;
 
 /// After `advance` has saved a decision.
 pub fn decided(cloud: &Cloud, turn: &Turn<'_>) {
-    let loaded = turn.loaded.clone();
-    let again = decide(Facts {
-        id: turn.wave.id.clone(),
-        // The wave takes the generation of the driver that asks, which is never lower.
-        generation: turn.wave.generation,
-        wave: loaded.wave,
-        servers: loaded.servers,
-        round: loaded.round,
-        seen: loaded.seen,
-        effects: loaded.effects,
-        inbox: loaded.inbox,
-        unreadable: loaded.unreadable,
-        slots: loaded.slots,
-        jobs: loaded.jobs,
-        restarts: loaded.restarts,
-        now: turn.now,
-    });
+    // The wave takes the generation of the driver that asks, which is never lower.
+    let facts = facts(&turn.wave.id, turn.wave.generation, turn.loaded, turn.now);
+    let again = decide(facts);
     let slots = turn.slots.unwrap_or(&turn.loaded.slots);
     let same = [
         ("wave", again.wave.as_ref() == Some(turn.wave)),

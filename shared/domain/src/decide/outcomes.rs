@@ -10,7 +10,6 @@ use super::turn::Turn;
 use super::{follow, launches, questions, rollback, wants};
 use crate::audit::About;
 use crate::effect::{Effect, EffectStatus, LifeCycleTarget, Outcome, Refusal, RefusalKind, Task};
-use crate::gate::{Asking, GateState};
 use crate::hold::HoldReason;
 use crate::id::{EffectId, JobId, ServerId};
 use crate::server::{CallStep, JobStep, Purpose, RunStep, Server, Stage, TestInstance};
@@ -85,43 +84,11 @@ fn close(turn: &mut Turn, effect: &Effect, outcome: Outcome) {
             Task::OpenGate {
                 gate,
                 evidence,
-                asking: Asking::First,
-                ..
-            },
-            Outcome::Refused(refusal),
-        ) => {
-            // Those who were asked all the same may have decided meanwhile.
-            let asked = turn.wave.gates.get(gate);
-            if matches!(asked, Some(GateState::Open(open)) if open.evidence == *evidence) {
-                turn.wave.gates.remove(gate);
-                hold_for(turn, &effect.task, &refusal);
-            }
-        }
-        (Task::OpenGate { gate, evidence, .. }, Outcome::Posted(posted)) => {
-            questions::asked(turn, *gate, evidence.hash(), posted);
-        }
-        (
-            Task::OpenGate {
-                gate,
-                evidence,
                 asking,
                 ..
             },
-            Outcome::Refused(refusal),
-        ) => {
-            // Who was to be asked was not; they are once the wave goes on.
-            if let Some(GateState::Open(open)) = turn.wave.gates.get_mut(gate)
-                && open.evidence == *evidence
-            {
-                match asking {
-                    Asking::First => {}
-                    Asking::Reminder => open.reminded = None,
-                    Asking::Escalation => open.escalated = None,
-                }
-                hold_for(turn, &effect.task, &refusal);
-            }
-        }
-        (Task::OpenGate { .. }, _) => {}
+            outcome,
+        ) => questions::answered(turn, effect, *gate, evidence, *asking, outcome),
         (Task::Finalize { servers, .. }, outcome) => {
             let all: Vec<ServerId> = servers.keys().cloned().collect();
             let refusals = refusals(&all, outcome);

@@ -5,9 +5,10 @@
 //! whose question is not asked any more; nothing depends on whether that succeeds.
 
 use super::gates;
+use super::refusals::hold_for;
 use super::turn::Turn;
-use crate::effect::Task;
-use crate::gate::{Gate, GateState};
+use crate::effect::{Effect, Outcome, Task};
+use crate::gate::{Asking, Evidence, Gate, GateState};
 use crate::wave::{Posted, Question};
 
 /// The most messages that are remembered; the oldest are left as they are.
@@ -16,8 +17,41 @@ const MOST: usize = 20;
 /// The most changes of evidence that a message names.
 const MOST_CHANGES: usize = 5;
 
+/// The approvers were asked, or could not be.
+pub(super) fn answered(
+    turn: &mut Turn,
+    effect: &Effect,
+    gate: Gate,
+    evidence: &Evidence,
+    asking: Asking,
+    outcome: Outcome,
+) {
+    match outcome {
+        Outcome::Posted(posted) => asked(turn, gate, evidence.hash(), posted),
+        Outcome::Refused(refusal) => {
+            // Those who were asked all the same may have decided meanwhile.
+            let Some(GateState::Open(open)) = turn.wave.gates.get_mut(&gate) else {
+                return;
+            };
+            if open.evidence != *evidence {
+                return;
+            }
+            // Who was to be asked is asked once the wave goes on.
+            match asking {
+                Asking::First => {
+                    turn.wave.gates.remove(&gate);
+                }
+                Asking::Reminder => open.reminded = None,
+                Asking::Escalation => open.escalated = None,
+            }
+            hold_for(turn, &effect.task, &refusal);
+        }
+        _ => {}
+    }
+}
+
 /// A question stands in Slack.
-pub(super) fn asked(turn: &mut Turn, gate: Gate, evidence: String, posted: Posted) {
+fn asked(turn: &mut Turn, gate: Gate, evidence: String, posted: Posted) {
     let questions = &mut turn.wave.questions;
     questions.push(Question {
         gate,

@@ -81,6 +81,20 @@ fn nobody_approves_what_they_applied_or_started() {
 }
 
 #[test]
+fn a_decision_names_in_the_audit_chain_what_it_was_about() {
+    let mut hand = asking(|_| {});
+    let evidence = hand.evidence(CUTOVER).hash();
+    hand.approve();
+    let record = hand.turn().audit.expect("a record");
+    for event in ["MessageCounted", "GateApproved"] {
+        let mut entries = record.entries.iter();
+        let entry = entries.find(|entry| entry.event == event);
+        let about = entry.and_then(|entry| entry.about.evidence.as_ref());
+        assert_eq!(about, Some(&evidence), "{event}");
+    }
+}
+
+#[test]
 fn who_approves_twice_is_told_so_and_counts_once() {
     let mut hand = asking(|plan| {
         plan.gates.cutover.approvers.push(mail("dba"));
