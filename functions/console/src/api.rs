@@ -8,6 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tidegate_domain::id::{MessageId, WaveId};
+use tidegate_domain::message::Message;
 use tidegate_domain::plan::Approver;
 use tidegate_domain::view::{self, TimelineEntry};
 use tidegate_domain::wave::Wave;
@@ -24,7 +25,7 @@ use crate::pass::Pass;
 use crate::payload::{Request, Response};
 use crate::refused::{Failure, Refused, Status};
 use crate::routes::ApiRoute;
-use crate::{Ports, json};
+use crate::{Ports, json, submit};
 
 /// The largest body of a command or decision, in bytes.
 const LARGEST_BODY: usize = 256 * 1024;
@@ -111,6 +112,47 @@ where
             Ok(json(202, &Accepted { wave: &wave }))
         }
     }
+}
+
+/// Put a message that fits its wave into the inbox.
+///
+/// # Errors
+/// A conflict, if its ID was taken by another message meanwhile.
+async fn send<W, I: Inbox, D: Drivers, O, X: Executions, S, C>(
+    wave: &WaveId,
+    message: &Message,
+    ports: &Ports<'_, W, I, D, O, X, S, C>,
+) -> Result<(), Failure> {
+    let new = submit(wave, message, ports.inbox, ports.drivers, ports.executions).await?;
+    if !new {
+        sent_before(wave, message, ports.inbox).await?;
+    }
+    Ok(())
+}
+
+/// Whether this very message was taken before: a tool that got no answer sends it again, and the
+/// wave may have gone on since, so that it would not fit any more.
+///
+/// # Errors
+/// A conflict, if its ID was used for another message.
+async fn sent_before(
+    wave: &WaveId,
+    message: &Message,
+    inbox: &impl Inbox,
+) -> Result<bool, Failure> {
+    let before = inbox.message(wave, &message.id).await;
+    let Some(before) = before.context("could not read a message")? else {
+        return Ok(false);
+    };
+    if before.by == message.by && before.body == message.body {
+        return Ok(true);
+    }
+    let text = format!(
+        "The message ID {} was used for another message of wave {wave}, which counts: send a fresh \
+         UUID with each request.",
+        message.id
+    );
+    Err(Refused::new(Status::Conflict, text).into())
 }
 
 async fn list(waves: &impl Waves) -> Result<Response, Failure> {

@@ -1,7 +1,7 @@
 //! `POST /api/waves`: a plan becomes a wave, or amends one that is under way.
 
 use futures::future::try_join_all;
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 use tidegate_domain::id::{ServerId, WaveId};
 use tidegate_domain::message::{Body, Message};
@@ -15,7 +15,7 @@ use tidegate_ports::inbox::Inbox;
 use tidegate_ports::signer::Signer;
 use tidegate_ports::waves::Waves;
 
-use super::{Uuid, read};
+use super::{Uuid, read, sent_before};
 use crate::Ports;
 use crate::payload::Request;
 use crate::refused::{Failure, Refused, Status};
@@ -63,37 +63,17 @@ where
     let text = plan;
     let plan = checked(&text, |text| plan::parse_change(text, now))?;
     let wave = plan.wave.clone();
-    let earlier = ports
-        .waves
-        .wave(&wave)
-        .await
-        .context("could not read the wave")?;
-    if let Some(earlier) = &earlier
-        && earlier.phase.terminal()
-    {
-        return Err(Refused::new(
-            Status::Conflict,
-            format!(
-                "The name {wave} was used by a wave that has ended ({}): give this one another.",
-                earlier.phase.name()
-            ),
-        )
-        .into());
-    }
-    let kept = earlier.is_some_and(|earlier| earlier.plan.window == plan.window);
-    if !kept {
-        // Only a wave that is under way has a window that is over.
-        checked(&text, |text| plan::parse(text, now))?;
-    }
-    refuse_owned(&plan, ports.owners).await?;
-
-    let body = Body::Apply(Box::new(plan));
     let message = Message {
         id: message.0,
         at: now,
         by: caller,
-        body,
+        body: Body::Apply(Box::new(plan)),
     };
+    if !sent_before(&wave, &message, ports.inbox).await?
+        && let Body::Apply(plan) = &message.body
+    {
+        fits(plan, &text, now, ports).await?;
+    }
     let new = ports
         .inbox
         .append(&wave, &message)
@@ -105,8 +85,42 @@ where
         .create(&wave, now)
         .await
         .context("could not create the driver")?;
+    if !new {
+        // Another of the same ID may have come meanwhile.
+        sent_before(&wave, &message, ports.inbox).await?;
+    }
     begin(&wave, ports, lease).await?;
     Ok(wave)
+}
+
+/// Whether the plan can become a wave, or amend the one of its name.
+async fn fits<W: Waves, I, D, O: Owners, X, S, C>(
+    plan: &Plan,
+    text: &str,
+    now: Timestamp,
+    ports: &Ports<'_, W, I, D, O, X, S, C>,
+) -> Result<(), Failure> {
+    let earlier = ports
+        .waves
+        .wave(&plan.wave)
+        .await
+        .context("could not read the wave")?;
+    if let Some(earlier) = &earlier
+        && earlier.phase.terminal()
+    {
+        let message = format!(
+            "The name {} was used by a wave that has ended ({}): give this one another.",
+            plan.wave,
+            earlier.phase.name()
+        );
+        return Err(Refused::new(Status::Conflict, message).into());
+    }
+    let kept = earlier.is_some_and(|earlier| earlier.plan.window == plan.window);
+    if !kept {
+        // Only a wave that is under way has a window that is over.
+        checked(text, |text| plan::parse(text, now))?;
+    }
+    refuse_owned(plan, ports.owners).await
 }
 
 /// Start the wave's driver if it was never started, else wake it.

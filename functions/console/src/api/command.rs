@@ -15,10 +15,10 @@ use tidegate_ports::inbox::Inbox;
 use tidegate_ports::waves::Waves;
 
 use super::decision::checked_reason;
-use super::{LARGEST_BODY, Uuid, find, read};
+use super::{LARGEST_BODY, Uuid, find, read, send, sent_before};
+use crate::Ports;
 use crate::payload::Request;
 use crate::refused::{Failure, Refused, Status};
-use crate::{Ports, submit};
 
 /// The longest note, in characters.
 const LONGEST_NOTE: usize = 500;
@@ -74,29 +74,49 @@ where
 {
     let wanted: Wanted = read(request, LARGEST_BODY)?;
     let now = ports.clock.now();
-    let id = wanted.message.0.clone();
     let found = find(wave, ports.waves).await?;
-    if found.phase.terminal() {
-        let phase = found.phase.name();
-        let message = format!("Wave {wave} has ended ({phase}): there is nothing left to do.");
-        return Err(Refused::new(Status::Conflict, message).into());
-    }
-    let body = body(wanted, &found)?;
-    if let Body::Skip { servers } | Body::Waive { servers, .. } = &body {
-        refuse_strangers(wave, servers, ports.waves).await?;
-    }
     let message = Message {
-        id,
+        id: wanted.message.0.clone(),
         at: now,
         by: caller,
-        body,
+        body: body(wanted)?,
     };
-    submit(wave, &message, ports.inbox, ports.drivers, ports.executions).await?;
-    Ok(())
+    if !sent_before(wave, &message, ports.inbox).await? {
+        fits(&message.body, &found)?;
+        if let Body::Skip { servers } | Body::Waive { servers, .. } = &message.body {
+            refuse_strangers(wave, servers, ports.waves).await?;
+        }
+    }
+    send(wave, &message, ports).await
 }
 
-/// What the command asks, if it fits the wave as it is.
-fn body(wanted: Wanted, wave: &Wave) -> Result<Body, Refused> {
+/// Whether the wave can still do it.
+fn fits(body: &Body, wave: &Wave) -> Result<(), Refused> {
+    let conflict = |message: String| Err(Refused::new(Status::Conflict, message));
+    let id = &wave.id;
+    if wave.phase.terminal() {
+        let phase = wave.phase.name();
+        return conflict(format!(
+            "Wave {id} has ended ({phase}): there is nothing left to do."
+        ));
+    }
+    match (body, &wave.hold) {
+        (Body::Start, _) if wave.phase != Phase::Waiting => {
+            conflict(format!("Wave {id} has started already."))
+        }
+        (Body::Resume { hold: seen }, Some(hold)) if hold.id != *seen => conflict(format!(
+            "Wave {id} is held by hold {} now, not by {}: look at the new reason first.",
+            hold.id.0, seen.0
+        )),
+        (Body::Resume { .. }, None) => conflict(format!(
+            "Wave {id} is not held: there is nothing to resume."
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// What the command asks.
+fn body(wanted: Wanted) -> Result<Body, Refused> {
     let Wanted {
         message: _,
         command,
@@ -126,15 +146,18 @@ fn body(wanted: Wanted, wave: &Wave) -> Result<Body, Refused> {
         return Err(Refused::new(Status::BadRequest, message));
     }
     match command {
-        Command::Start if wave.phase != Phase::Waiting => {
-            let message = format!("Wave {} has started already.", wave.id);
-            Err(Refused::new(Status::Conflict, message))
-        }
         Command::Start => Ok(Body::Start),
         Command::Hold => Ok(Body::Hold {
             note: checked_note(note.unwrap_or_default())?,
         }),
-        Command::Resume => resume(hold, wave),
+        // It names the hold that the caller saw, so that it releases no other.
+        Command::Resume => match hold {
+            Some(hold) => Ok(Body::Resume { hold }),
+            None => {
+                let message = "Name the hold that is to be released, by its number: hold.";
+                Err(Refused::new(Status::BadRequest, message))
+            }
+        },
         Command::Skip => skip(servers.unwrap_or_default()),
         Command::Abort => Ok(Body::Abort),
         Command::Rollback => Ok(Body::RollBack {
@@ -158,28 +181,6 @@ fn checked_note(note: String) -> Result<String, Refused> {
         return Err(Refused::new(Status::BadRequest, message));
     }
     Ok(note.to_owned())
-}
-
-/// A `resume` names the hold that the caller saw, so that it releases no other.
-fn resume(seen: Option<HoldId>, wave: &Wave) -> Result<Body, Refused> {
-    let Some(seen) = seen else {
-        let message = "Name the hold that is to be released, by its number: hold.";
-        return Err(Refused::new(Status::BadRequest, message));
-    };
-    match &wave.hold {
-        Some(hold) if hold.id == seen => Ok(Body::Resume { hold: seen }),
-        Some(hold) => Err(Refused::new(
-            Status::Conflict,
-            format!(
-                "Wave {} is held by hold {} now, not by {}: look at the new reason first.",
-                wave.id, hold.id.0, seen.0
-            ),
-        )),
-        None => {
-            let message = format!("Wave {} is not held: there is nothing to resume.", wave.id);
-            Err(Refused::new(Status::Conflict, message))
-        }
-    }
 }
 
 fn skip(servers: Vec<ServerId>) -> Result<Body, Refused> {

@@ -8,17 +8,18 @@ use tidegate_domain::gate::{Door, Gate, Part, Verdict};
 use tidegate_domain::id::WaveId;
 use tidegate_domain::message::{Body, Message};
 use tidegate_domain::plan::Approver;
+use tidegate_domain::wave::Wave;
 use tidegate_ports::clock::Clock;
 use tidegate_ports::driver::Drivers;
 use tidegate_ports::executions::Executions;
 use tidegate_ports::inbox::Inbox;
 use tidegate_ports::waves::Waves;
 
-use super::{LARGEST_BODY, Uuid, find, read};
-use crate::decide::{NotOpen, gate_plan, open_gate, withdrawable};
+use super::{LARGEST_BODY, Uuid, find, read, send, sent_before};
+use crate::Ports;
+use crate::decide::{NotOpen, already, gate_plan, open_gate, withdrawable};
 use crate::payload::Request;
 use crate::refused::{Failure, Refused, Status};
-use crate::{Ports, submit};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -79,40 +80,25 @@ where
         Said::Reject => Some(Verdict::Reject),
         Said::Withdraw => None,
     };
+    if verdict == Some(Verdict::Reject) && !only.is_whole() {
+        let message = "A gate is rejected as a whole: leave out what it is about.";
+        return Err(Refused::new(Status::BadRequest, message).into());
+    }
+    let door = Door::Iam;
     let body = match verdict {
-        Some(verdict) => {
-            let open = open_gate(&found, gate, &evidence, now)
-                .map_err(|not_open| too_late(not_open, wave, gate))?;
-            let may = plan.may_decide(&caller, Door::Iam, open);
-            let may = may.and_then(|()| match verdict {
-                Verdict::Approve => found.may_approve(gate, &caller),
-                Verdict::Reject => Ok(()),
-            });
-            may.map_err(|why| Refused::new(Status::Forbidden, sentence(&why)))?;
-            if verdict == Verdict::Approve {
-                let part = open.evidence.part(&found.plan, &only);
-                part.map_err(|why| Refused::new(Status::Conflict, sentence(&why)))?;
-            } else if !only.is_whole() {
-                let message = "A gate is rejected as a whole: leave out what it is about.";
-                return Err(Refused::new(Status::BadRequest, message).into());
-            }
-            Body::Decide {
-                gate,
-                verdict,
-                evidence,
-                door: Door::Iam,
-                only,
-                reason,
-            }
-        }
-        None => {
-            withdrawable(&found, gate).map_err(|why| Refused::new(Status::Conflict, why))?;
-            Body::Withdraw {
-                gate,
-                evidence,
-                door: Door::Iam,
-            }
-        }
+        Some(verdict) => Body::Decide {
+            gate,
+            verdict,
+            evidence,
+            door,
+            only,
+            reason,
+        },
+        None => Body::Withdraw {
+            gate,
+            evidence,
+            door,
+        },
     };
     let message = Message {
         id: message.0,
@@ -120,8 +106,50 @@ where
         by: caller,
         body,
     };
-    submit(wave, &message, ports.inbox, ports.drivers, ports.executions).await?;
-    Ok(())
+    if !sent_before(wave, &message, ports.inbox).await? {
+        fits(&message, &found)?;
+    }
+    send(wave, &message, ports).await
+}
+
+/// Whether a decision would count as the wave is now.
+fn fits(message: &Message, wave: &Wave) -> Result<(), Refused> {
+    let (now, caller) = (message.at, &message.by);
+    match &message.body {
+        Body::Decide {
+            gate,
+            verdict,
+            evidence,
+            door,
+            only,
+            ..
+        } => {
+            let gate = *gate;
+            let plan = wave.gate_plan(gate);
+            let open = open_gate(wave, gate, evidence, now)
+                .map_err(|not_open| too_late(not_open, &wave.id, gate))?;
+            plan.may_decide(caller, *door, open).map_err(may_not)?;
+            if *verdict == Verdict::Reject {
+                return Ok(());
+            }
+            wave.may_approve(gate, caller).map_err(may_not)?;
+            if let Some(approval) = plan.approval_of(caller, open) {
+                let message = already(approval, wave, gate, now);
+                return Err(Refused::new(Status::Conflict, message));
+            }
+            let part = open.evidence.part(&wave.plan, only);
+            part.map_err(|why| Refused::new(Status::Conflict, sentence(&why)))?;
+            Ok(())
+        }
+        Body::Withdraw { gate, .. } => {
+            withdrawable(wave, *gate).map_err(|why| Refused::new(Status::Conflict, why))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn may_not(why: String) -> Refused {
+    Refused::new(Status::Forbidden, sentence(&why))
 }
 
 fn too_late(not_open: NotOpen, wave: &WaveId, gate: Gate) -> Refused {

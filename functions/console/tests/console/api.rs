@@ -1,7 +1,7 @@
 //! The JSON API: who may ask what, and what comes of it.
 
 use serde_json::{Value, json};
-use tidegate_domain::gate::{Door, Gate, GateState, Part, Verdict};
+use tidegate_domain::gate::{Approval, Door, Gate, GateState, Part, Verdict};
 use tidegate_domain::hold::{Hold, HoldId, HoldReason};
 use tidegate_domain::message::Body;
 use tidegate_domain::plan::Approver;
@@ -187,7 +187,25 @@ async fn a_doubled_command_is_one_message() {
     let console = Console::with_open_gate().await;
     let body = json!({"command": "abort", "message": UUID.to_uppercase()});
     assert_eq!(command(&console, body.clone()).await, "202");
-    assert_eq!(command(&console, body).await, "202");
+    assert_eq!(command(&console, body.clone()).await, "202");
+    // The wave has gone on, and whoever sends it again is told that it was taken.
+    console
+        .save("orders", |wave| wave.phase = Phase::Aborted)
+        .await;
+    assert_eq!(command(&console, body.clone()).await, "202");
+    assert_eq!(console.messages().len(), 1);
+    // The same ID for something else, or by somebody else, is no double.
+    let used = format!(
+        "409 The message ID {UUID} was used for another message of wave orders, which counts: \
+         send a fresh UUID with each request."
+    );
+    let hold = json!({"command": "hold", "message": UUID});
+    assert_eq!(command(&console, hold).await, used);
+    let response = console.send(post(COMMANDS, OPERATOR, &body)).await;
+    assert_eq!(
+        format!("{} {}", response.status_code, error(&response)),
+        used
+    );
     assert_eq!(console.messages().len(), 1);
 }
 
@@ -339,6 +357,49 @@ async fn an_approver_decides_for_the_evidence_that_they_saw() {
         }
     );
     assert_eq!(console.driver("orders").await.wakes, 1);
+}
+
+#[tokio::test]
+async fn a_person_who_approved_is_told_so_and_a_double_is_no_second_approval() {
+    let console = Console::with_open_gate().await;
+    let approve = decision("approve");
+    let first = console.send(post(DECISIONS, OPERATOR, &approve)).await;
+    assert_eq!(first.status_code, 202);
+    // The same ID with the other verdict is no double of it.
+    let opposite = console
+        .send(post(DECISIONS, OPERATOR, &decision("reject")))
+        .await;
+    assert_eq!(opposite.status_code, 409);
+    assert!(error(&opposite).starts_with("The message ID "));
+    console
+        .save("orders", |wave| {
+            let Some(GateState::Open(open)) = wave.gates.get_mut(&Gate::Cutover) else {
+                panic!("the gate is not open");
+            };
+            open.approvals.push(Approval {
+                by: Approver::Iam(OPERATOR.to_owned()),
+                at: time("2026-12-01T13:00:00Z"),
+                door: Door::Iam,
+                only: Vec::new(),
+                reason: None,
+            });
+        })
+        .await;
+    let mut again = decision("approve");
+    again["message"] = "3f1e9d0a-7a52-4c1b-9a37-000000000002".into();
+    let again = console.send(post(DECISIONS, OPERATOR, &again)).await;
+    assert_eq!(again.status_code, 409);
+    assert!(
+        error(&again).starts_with(&format!(
+            "iam:{OPERATOR} approved this at 2026-12-01 13:00 UTC already; a person counts once."
+        )),
+        "{}",
+        error(&again)
+    );
+    // Whoever had no answer and sends it again is told that it was taken.
+    let double = console.send(post(DECISIONS, OPERATOR, &approve)).await;
+    assert_eq!(double.status_code, 202);
+    assert_eq!(console.messages().len(), 1);
 }
 
 /// A decision that is refused; gives the status and the error.

@@ -102,6 +102,18 @@ async fn a_live_wave_can_be_amended() {
     console.save("billing", |_| {}).await;
     assert_eq!(apply(&console, PLAN).await.0, 202);
     assert!(matches!(console.messages()[0].body, Body::Apply(_)));
+    // Sent again it is the same message, whatever became of the wave; another plan is not.
+    console
+        .save("billing", |wave| wave.phase = Phase::Completed)
+        .await;
+    assert_eq!(apply(&console, PLAN).await.0, 202);
+    let (status, body) = apply(&console, &PLAN.replace("billing", "invoices")).await;
+    assert_eq!(status, 202, "{body}");
+    let (status, body) = apply(&console, &PLAN.replace("db02", "db03")).await;
+    assert_eq!(status, 409, "{body}");
+    let error = body["error"].as_str().unwrap_or_default();
+    assert!(error.starts_with("The message ID "), "{error}");
+    assert_eq!(console.messages().len(), 2);
 }
 
 #[tokio::test]
