@@ -238,7 +238,11 @@ fn row<'a>(evidence: &'a Evidence, server: &'a ServerEvidence, zone: Option<&str
     }
     if !server.differences.is_empty() {
         let settings = words::count(server.differences.len(), "launch setting");
-        facts.push(format!("{settings} changed since its test"));
+        let than = match evidence.gate {
+            Gate::Cutover => "changed since its test",
+            Gate::Finalize => "not as at its test",
+        };
+        facts.push(format!("{settings} {than}"));
     }
     let took = server.took;
     let whole = took.launch + took.boot + took.checks;

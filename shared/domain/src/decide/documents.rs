@@ -75,7 +75,7 @@ fn validate_next(
     let trial = std::mem::take(&mut server.trial);
     let waived = trial.results.iter().filter(|result| result.waived).count();
     let passed = Passed {
-        settings: settings::tested(turn, server, purpose, &launch),
+        settings: settings::launched_with(turn, server, &launch),
         launch,
         at: turn.now,
         checks: checks.saturating_sub(u32::try_from(waived).unwrap_or(u32::MAX)),

@@ -57,9 +57,7 @@ pub(super) fn evidence(turn: &Turn, gate: Gate, round: u32, changed: Vec<String>
         .iter()
         .map(|(server, passed)| server_evidence(turn, server, passed, &mut checks))
         .collect();
-    if gate == Gate::Cutover {
-        settings::show(turn, &mut shown);
-    }
+    settings::show(turn, gate, &mut shown);
     let waived = subjects.iter().flat_map(|(s, p)| waived(s, p)).collect();
     let left_out: Vec<LeftOut> = turn.servers.iter().filter_map(left_out).collect();
     let projected_downtime = match gate {
@@ -371,9 +369,9 @@ fn warnings(turn: &Turn, evidence: &Evidence, subjects: &[(&Server, &Passed)]) -
                 words::duration(evidence.max_lag)
             ),
         );
-        for (kind, text, names) in settings::warnings(turn, evidence, subjects) {
-            warn(kind, names, &text);
-        }
+    }
+    for (kind, text, names) in settings::warnings(turn, evidence, subjects) {
+        warn(kind, names, &text);
     }
     let stale = |s: &ServerEvidence| {
         s.seen_at

@@ -132,19 +132,12 @@ fn wanted(wave: &Wave, server: &Server) -> Wanted {
     match &server.stage {
         // MGN uses the template some minutes after the job was asked for.
         Stage::Launching {
-            purpose: Purpose::Test,
             step: JobStep::Running { since, .. },
+            ..
         } => Wanted::Once(*since),
-        Stage::Checking {
-            purpose: Purpose::Test,
-            launch,
-            ..
+        Stage::Checking { launch, .. } | Stage::Validating { launch, .. } => {
+            Wanted::Once(launch.requested_at)
         }
-        | Stage::Validating {
-            purpose: Purpose::Test,
-            launch,
-            ..
-        } => Wanted::Once(launch.requested_at),
         Stage::Tested { .. } if wave.phase == Phase::CuttingOver && !put_off() => {
             Wanted::Watched(wave.phase_since)
         }
@@ -156,8 +149,6 @@ fn wanted(wave: &Wave, server: &Server) -> Wanted {
         } => Wanted::Fresh,
         Stage::Replicating
         | Stage::Launching { .. }
-        | Stage::Checking { .. }
-        | Stage::Validating { .. }
         | Stage::Accepting { .. }
         | Stage::Quiescing { .. }
         | Stage::Returning { .. }
@@ -189,22 +180,12 @@ pub(super) fn look(turn: &mut Turn, server: &Server) {
     }
 }
 
-/// The settings that a test was launched with, if they were read while it was.
-pub(super) fn tested(
-    turn: &Turn,
-    server: &Server,
-    purpose: Purpose,
-    launch: &Launch,
-) -> Option<String> {
-    match purpose {
-        Purpose::Test => {
-            let since = launch.requested_at;
-            let seen = &turn.seen.get(&server.id)?.settings;
-            let settings = seen.read_after(since, since)?;
-            Some(settings.digest().to_owned())
-        }
-        Purpose::Cutover => None,
-    }
+/// The digest of the settings that a server was launched with, if they were read while it was.
+pub(super) fn launched_with(turn: &Turn, server: &Server, launch: &Launch) -> Option<String> {
+    let since = launch.requested_at;
+    let seen = &turn.seen.get(&server.id)?.settings;
+    let settings = seen.read_after(since, since)?;
+    Some(settings.digest().to_owned())
 }
 
 /// Whether an application's cutover may begin with this server's settings, read since its wave
@@ -314,24 +295,31 @@ fn otherwise(
     }
 }
 
-/// Put into the evidence how each cutover would be launched, and how that differs from its test.
-pub(super) fn show(turn: &Turn, shown: &mut [ServerEvidence]) {
+/// Put into the evidence how each cutover would be launched, or was if it is about finalizing, and
+/// how that differs from its test.
+pub(super) fn show(turn: &Turn, gate: Gate, shown: &mut [ServerEvidence]) {
     let servers: BTreeMap<&ServerId, &Server> = turn.servers.iter().map(|s| (&s.id, s)).collect();
     let mut told = 0;
     for evidence in shown {
-        let seen = turn.seen.get(&evidence.server).map(|seen| &seen.settings);
-        let Some((seen, now)) = seen.and_then(|seen| Some((seen, seen.readable()?))) else {
+        let Some(server) = servers.get(&evidence.server) else {
             continue;
         };
-        evidence.settings = Some(now.mark());
-        let test = servers.get(&evidence.server).and_then(|s| s.test.as_ref());
-        let tested = test.and_then(|test| test.settings.as_deref());
-        let Some(tested) = tested.filter(|tested| *tested != now.digest()) else {
+        let Some(seen) = turn.seen.get(&server.id).map(|seen| &seen.settings) else {
+            continue;
+        };
+        let digest = |passed: &Option<Passed>| passed.as_ref()?.settings.clone();
+        let these = match gate {
+            Gate::Cutover => seen.readable(),
+            Gate::Finalize => digest(&server.cutover).and_then(|digest| seen.digested(&digest)),
+        };
+        let Some(these) = these else { continue };
+        evidence.settings = Some(these.mark());
+        let Some(tested) = digest(&server.test).filter(|tested| tested != these.digest()) else {
             continue;
         };
         told += 1;
-        if let Some(before) = seen.digested(tested).filter(|_| told <= MOST_TOLD) {
-            evidence.differences = now.differences(before);
+        if let Some(before) = seen.digested(&tested).filter(|_| told <= MOST_TOLD) {
+            evidence.differences = these.differences(before);
         }
     }
 }
@@ -339,44 +327,30 @@ pub(super) fn show(turn: &Turn, shown: &mut [ServerEvidence]) {
 /// A warning: its kind, what is wrong, and the servers that it is about.
 pub(super) type About<'a> = (WarningKind, String, Vec<&'a str>);
 
-/// What an approver should know of launch settings: those that differ from the test's, alike ones
-/// together, and those that are not known.
+/// What an approver should know of launch settings: those that are not as they should be, alike
+/// ones together, and those that are not known.
 pub(super) fn warnings<'a>(
     turn: &Turn,
     evidence: &'a Evidence,
     subjects: &[(&'a Server, &Passed)],
 ) -> Vec<About<'a>> {
     let mut groups: BTreeMap<(WarningKind, String), Vec<&str>> = BTreeMap::new();
-    for (evidence, (server, passed)) in evidence.servers.iter().zip(subjects) {
-        let seen = turn.seen.get(&server.id).map(|seen| &seen.settings);
-        let (kind, text) = match (&evidence.settings, &passed.settings) {
-            (None, _) => {
-                let message = seen.and_then(SettingsSeen::unreadable);
-                let message = message.map_or("not read yet".to_owned(), |m| one_line(m, 200));
-                let text = format!(
-                    "Launch settings are not known, so that a change would not be seen ({message})"
-                );
-                (WarningKind::StaleData, text)
-            }
-            (Some(_), None) => {
-                let text = "Not known with which launch settings they were tested";
-                (WarningKind::StaleData, text.to_owned())
-            }
-            (Some(now), Some(tested)) if now.digest == *tested => continue,
-            (Some(_), Some(_)) if evidence.differences.is_empty() => {
-                let text = "Would be launched otherwise than tested";
-                (WarningKind::Changed, text.to_owned())
-            }
-            (Some(_), Some(_)) => {
-                let text = list(&evidence.differences);
-                let text = format!("Would be launched otherwise than tested: {text}");
-                (WarningKind::Changed, text)
+    let approved = match turn.wave.gates.get(&Gate::Cutover) {
+        Some(GateState::Approved { settings, .. }) => Some(settings),
+        Some(GateState::Open(_) | GateState::Lapsed { .. }) | None => None,
+    };
+    for (shown, (server, _)) in evidence.servers.iter().zip(subjects) {
+        let warning = match evidence.gate {
+            Gate::Cutover => before_cutover(turn, shown, server),
+            Gate::Finalize => {
+                let approved = approved.and_then(|settings| settings.get(&server.id));
+                after_cutover(shown, server, approved)
             }
         };
-        groups
-            .entry((kind, text))
-            .or_default()
-            .push(&evidence.hostname);
+        if let Some(warning) = warning {
+            let names = groups.entry(warning).or_default();
+            names.push(&shown.hostname);
+        }
     }
     let mut warnings: Vec<About<'_>> = groups
         .into_iter()
@@ -390,4 +364,66 @@ pub(super) fn warnings<'a>(
         warnings.push((WarningKind::Changed, text.to_owned(), names));
     }
     warnings
+}
+
+/// What is wrong with the settings that a cutover would be launched with.
+fn before_cutover(
+    turn: &Turn,
+    evidence: &ServerEvidence,
+    server: &Server,
+) -> Option<(WarningKind, String)> {
+    let tested = server.test.as_ref().and_then(|test| test.settings.as_ref());
+    let Some(now) = &evidence.settings else {
+        let seen = turn.seen.get(&server.id).map(|seen| &seen.settings);
+        let message = seen.and_then(SettingsSeen::unreadable);
+        let message = message.map_or("not read yet".to_owned(), |m| one_line(m, 200));
+        let text = format!(
+            "Launch settings are not known, so that a change would not be seen ({message})"
+        );
+        return Some((WarningKind::StaleData, text));
+    };
+    match tested {
+        None => {
+            let text = "Not known with which launch settings they were tested";
+            Some((WarningKind::StaleData, text.to_owned()))
+        }
+        Some(tested) if now.digest == *tested => None,
+        Some(_) => {
+            let text = "Would be launched otherwise than tested";
+            Some((WarningKind::Changed, told(text, evidence)))
+        }
+    }
+}
+
+/// What is wrong with the settings that a cutover was launched with: they should be those that were
+/// approved, or tested if nobody was shown any.
+fn after_cutover(
+    evidence: &ServerEvidence,
+    server: &Server,
+    approved: Option<&String>,
+) -> Option<(WarningKind, String)> {
+    let tested = server.test.as_ref().and_then(|test| test.settings.as_ref());
+    let Some(then) = &evidence.settings else {
+        let text = "Not known with which launch settings they were cut over";
+        return Some((WarningKind::StaleData, text.to_owned()));
+    };
+    if approved.or(tested).is_none_or(|same| *same == then.digest) {
+        return None;
+    }
+    let text = match approved {
+        Some(approved) if Some(approved) != tested => {
+            "Launched otherwise than approved, and than tested"
+        }
+        Some(_) => "Launched otherwise than approved",
+        None => "Launched otherwise than tested",
+    };
+    Some((WarningKind::Changed, told(text, evidence)))
+}
+
+/// That something is otherwise, with the differences where they are known.
+fn told(text: &str, evidence: &ServerEvidence) -> String {
+    if evidence.differences.is_empty() {
+        return text.to_owned();
+    }
+    format!("{text}: {}", list(&evidence.differences))
 }

@@ -134,7 +134,8 @@ pub struct ServerEvidence {
     pub last_snapshot: Option<Timestamp>,
     /// When MGN said so; absent if it never did.
     pub seen_at: Option<Timestamp>,
-    /// The settings that its cutover would be launched with; absent if they cannot be read.
+    /// The settings that its cutover would be launched with, or was launched with if the gate is
+    /// about finalizing; absent if they could not be read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub settings: Option<SettingsMark>,
     /// In what they differ from what was tested.

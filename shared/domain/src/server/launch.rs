@@ -82,7 +82,7 @@ pub struct Passed {
     /// How it was validated.
     #[serde(default)]
     pub trial: Trial,
-    /// The digest of the settings that a test was launched with, if they could be read; what they
+    /// The digest of the settings that it was launched with, if they could be read; what they
     /// say is with the observations ([`crate::observation::SettingsSeen::digested`]), because a
     /// decision about thousands of servers has to fit one transaction.
     #[serde(default, skip_serializing_if = "Option::is_none")]

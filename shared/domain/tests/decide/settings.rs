@@ -4,6 +4,7 @@
 use jiff::SignedDuration;
 use tidegate_domain::effect::Task;
 use tidegate_domain::gate::{Evidence, Gate, GateState, WarningKind};
+use tidegate_domain::launch_settings::list;
 use tidegate_domain::observation::Failing;
 use tidegate_domain::plan::{GatePlan, Plan};
 
@@ -21,10 +22,28 @@ fn asking(change: impl FnOnce(&mut Plan)) -> Hand {
 
 impl Hand {
     fn shown(&self) -> &Evidence {
-        match self.wave().gates.get(&CUTOVER) {
+        self.shown_at(CUTOVER)
+    }
+
+    fn shown_at(&self, gate: Gate) -> &Evidence {
+        match self.wave().gates.get(&gate) {
             Some(GateState::Open(open)) => &open.evidence,
             other => panic!("the gate is not open: {other:?}"),
         }
+    }
+
+    /// Turns until the finalize gate asks.
+    fn finalize_asked(&mut self) -> &mut Self {
+        self.until_that("the finalize gate", |hand| {
+            let gates = hand.wave.as_ref().map(|wave| &wave.gates);
+            gates.is_some_and(|gates| gates.contains_key(&Gate::Finalize))
+        })
+    }
+
+    /// What the finalize gate warns of.
+    fn warned_of(&self) -> Vec<&str> {
+        let warnings = &self.shown_at(Gate::Finalize).warnings;
+        warnings.iter().map(|w| w.text.as_str()).collect()
     }
 
     /// Turns until the gate asks for the time after so many.
@@ -256,6 +275,65 @@ fn a_read_that_failed_is_tried_again_although_one_before_it_did_not() {
     lag(&mut hand, SignedDuration::ZERO);
     hand.until("Completed");
     assert_eq!(hand.wave().rounds[&CUTOVER], 1);
+}
+
+/// A wave whose cutover gate asks, and whose finalize gate will.
+fn asking_twice() -> Hand {
+    asking(|plan| plan.gates.finalize = plan.gates.cutover.clone())
+}
+
+#[test]
+fn the_finalize_gate_shows_with_what_was_cut_over() {
+    let mut hand = asking_twice();
+    hand.approve();
+    hand.finalize_asked();
+    assert_eq!(hand.warned_of(), [""; 0]);
+    for server in &hand.shown_at(Gate::Finalize).servers {
+        assert_eq!(server.settings, Some(settings(1, "m5.large").mark()));
+        assert_eq!(server.differences, []);
+    }
+}
+
+#[test]
+fn what_was_approved_otherwise_than_tested_is_shown_and_no_warning() {
+    let mut hand = asking_twice();
+    hand.change(&[1], 2, "m5.xlarge");
+    hand.asked_again(1);
+    hand.approve();
+    hand.finalize_asked();
+    assert_eq!(hand.warned_of(), [""; 0]);
+    let server = &hand.shown_at(Gate::Finalize).servers[1];
+    assert_eq!(server.settings, Some(settings(2, "m5.xlarge").mark()));
+    assert_eq!(
+        list(&server.differences),
+        "instance type was m5.large, is m5.xlarge"
+    );
+}
+
+#[test]
+fn a_template_that_changes_while_mgn_launches_is_told_before_finalizing() {
+    let mut hand = asking_twice();
+    hand.approve();
+    hand.until_that("a cutover", |hand| hand.cutovers() == 1);
+    hand.change(&[1], 2, "m5.xlarge");
+    hand.finalize_asked();
+    assert_eq!(
+        hand.warned_of(),
+        ["Launched otherwise than approved: instance type was m5.large, is m5.xlarge: host01."]
+    );
+}
+
+#[test]
+fn a_cutover_whose_settings_nobody_could_read_is_told_before_finalizing() {
+    let mut hand = asking_twice();
+    hand.approve();
+    hand.until_that("the last cutover", |hand| hand.cutovers() == 2);
+    hand.unreadable = Some("not allowed: ec2:DescribeLaunchTemplates");
+    hand.finalize_asked();
+    assert_eq!(
+        hand.warned_of(),
+        ["Not known with which launch settings they were cut over: host02."]
+    );
 }
 
 #[test]
