@@ -163,7 +163,10 @@ pub enum Command {
         reason: String,
     },
 
-    /// Have a gate ask again about what was left when it was approved in part
+    /// Have a gate ask again: who has not decided yet, or about what was approved only in part
+    ///
+    /// While the gate is open, those who have not decided get its question once more, with the same
+    /// links. When it was approved in part, it asks about what was left.
     Ask {
         /// The wave's name
         #[arg(value_parser = wave)]

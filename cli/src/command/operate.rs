@@ -182,16 +182,25 @@ pub async fn ask(
     terminal: &Terminal,
 ) -> Result<(), Failure> {
     let view = under_way(client, wave).await?;
-    let left = view.gates.iter().find(|other| other.gate == gate);
-    if left.is_none_or(|left| left.put_off == 0) {
+    let before = view.gates.iter().find(|other| other.gate == gate);
+    let before = before.filter(|before| before.state == "open" || before.put_off > 0);
+    let Some(before) = before else {
         return Err(Failure::Refused(format!(
-            "nothing was left for later at the {gate} gate of wave {wave}"
+            "the {gate} gate of wave {wave} is not open, and nothing was left for later there"
         )));
-    }
+    };
     client.order(wave, &Order::Ask { gate }).await?;
     let asked = |view: &WaveView| {
         let now = view.gates.iter().find(|other| other.gate == gate);
-        now.is_none_or(|now| now.put_off == 0)
+        now.is_none_or(|now| {
+            (&now.state, &now.evidence, now.put_off, now.reminded)
+                != (
+                    &before.state,
+                    &before.evidence,
+                    before.put_off,
+                    before.reminded,
+                )
+        })
     };
     settle(client, wave, "asked again", asked, terminal).await
 }

@@ -357,15 +357,30 @@ async fn a_gate_asks_again_about_what_was_left() {
     }
     for (view, gate) in [
         (view(&approved(&json!({}))), "cutover"),
-        (view(&json!({})), "cutover"),
         (before, "finalize"),
     ] {
         let (told, console) = run(&[view], &["ask", "orders", gate]).await;
-        let sentence =
-            format!("error: nothing was left for later at the {gate} gate of wave orders");
+        let sentence = format!(
+            "error: the {gate} gate of wave orders is not open, and nothing was left for later there"
+        );
         assert_eq!(told, (4, String::new(), sentence));
         assert_eq!(console.posted(COMMANDS), [] as [Value; 0]);
     }
+}
+
+#[tokio::test]
+async fn an_open_gate_asks_those_again_who_have_not_decided() {
+    let before = view(&gate(&json!({})));
+    let after = gate(&json!({ "reminded": "2026-12-05T18:00:00Z" }));
+    let ask = ["ask", "orders"];
+    let (told, console) = run(&[before.clone(), before, view(&after)], &ask).await;
+    assert_eq!((told.0, told.2.as_str()), (0, ""));
+    assert!(
+        told.1.starts_with("Wave orders is asked again."),
+        "{told:?}"
+    );
+    let order = json!({ "command": "ask", "gate": "cutover" });
+    assert_eq!(console.posted(COMMANDS), [order]);
 }
 
 #[tokio::test]

@@ -90,9 +90,10 @@ pub async fn handle<E: Effects, S: Signer, M: Mails + Subscribers, K: SlackPosts
     }
     let mut refused: Option<Refusal> = None;
     let recipients = question.recipients();
-    if let Err(refusal) = each_their_own(&recipients, mailboxes, ports.mails).await? {
-        return claimed.answer(&Outcome::Refused(refusal)).await;
-    }
+    let unreached = match each_their_own(&recipients, mailboxes, ports.mails).await? {
+        Ok(unreached) => unreached,
+        Err(refusal) => return claimed.answer(&Outcome::Refused(refusal)).await,
+    };
     for &to in &recipients {
         if !claimed.in_time() {
             return Err(out_of_time());
@@ -105,6 +106,7 @@ pub async fn handle<E: Effects, S: Signer, M: Mails + Subscribers, K: SlackPosts
             Err(refusal) => refused = Some(refusal),
         }
     }
+    let mut posted = None;
     // A question that could not be asked is taken back: it would stand in Slack for nothing.
     let taken_back = refused.is_some() && *asking == Asking::First;
     if question.in_slack() && !taken_back {
@@ -113,27 +115,28 @@ pub async fn handle<E: Effects, S: Signer, M: Mails + Subscribers, K: SlackPosts
         }
         let others_were_asked = !recipients.is_empty();
         match slack::ask(&question, others_were_asked, ports.signer, ports.slack).await? {
-            // Where it stands is remembered, whatever became of the mails.
-            Ok(Some(posted)) => return claimed.answer(&Outcome::Posted(posted)).await,
-            Ok(None) => {}
+            Ok(answer) => posted = answer,
             Err(refusal) => refused = Some(refusal),
         }
     }
-    claimed
-        .answer(&refused.map_or(Outcome::Done, Outcome::Refused))
-        .await
+    let outcome = match refused {
+        // Where it stands in Slack is remembered, whatever became of the mails.
+        Some(refusal) if posted.is_none() => Outcome::Refused(refusal),
+        _ => Outcome::Asked { posted, unreached },
+    };
+    claimed.answer(&outcome).await
 }
 
 /// Make sure that nobody gets the links of two who are asked at this gate: not now, and not by a
-/// reminder or an escalation that asks one of them alone.
+/// reminder or an escalation that asks one of them alone. Gives those whose links nobody gets.
 async fn each_their_own(
     recipients: &[Option<&Approver>],
     mailboxes: &[Approver],
     subscribers: &impl Subscribers,
-) -> Result<Result<(), Refusal>, HandlerError> {
+) -> Result<Result<Vec<Approver>, Refusal>, HandlerError> {
     let links: Vec<_> = recipients.iter().copied().flatten().collect();
     if links.is_empty() {
-        return Ok(Ok(()));
+        return Ok(Ok(Vec::new()));
     }
     let others = mailboxes.iter().filter(|one| !links.contains(one));
     let all: Vec<_> = links.iter().copied().chain(others).collect();
@@ -147,10 +150,13 @@ async fn each_their_own(
         }
         Err(error) => return Err(error).context("could not read who subscribed to the topic"),
     };
-    for approver in mailboxes::unreached(&subscriptions, &links) {
-        tracing::warn!(%approver, "nobody who subscribed to the topic gets this approver's link");
-    }
-    Ok(mailboxes::shared(&subscriptions, &all).map_or(Ok(()), Err))
+    Ok(match mailboxes::shared(&subscriptions, &all) {
+        Some(refusal) => Err(refusal),
+        None => {
+            let unreached = mailboxes::unreached(&subscriptions, &links);
+            Ok(unreached.into_iter().cloned().collect())
+        }
+    })
 }
 
 /// Ask one approver, or everybody who subscribed to news if `to` is None. A refusal is for good.

@@ -14,8 +14,9 @@ use tidegate_ports::mail::{Mail, subject};
 const LONGEST_NAME: usize = 80;
 const LONGEST_REASON: usize = 2_000;
 
-/// The most changes that a mail lists.
+/// The most changes and the most approvers that a mail lists.
 const MOST_CHANGES: usize = 50;
+const MOST_APPROVERS: usize = 20;
 
 #[derive(Template)]
 #[template(path = "wave_started.txt")]
@@ -60,6 +61,16 @@ struct GateAsksAgain<'a> {
     gate: &'a str,
     changes: Vec<String>,
     more: usize,
+}
+
+#[derive(Template)]
+#[template(path = "approvers_unreached.txt")]
+struct ApproversUnreached<'a> {
+    wave: &'a WaveId,
+    gate: &'a str,
+    approvers: Vec<String>,
+    more: usize,
+    expires: String,
 }
 
 #[derive(Template)]
@@ -192,6 +203,28 @@ pub(crate) fn mail(wave: &WaveId, news: &News) -> Mail {
                     .map(|change| one_line(change, LONGEST_REASON))
                     .collect(),
                 more: changes.len().saturating_sub(MOST_CHANGES),
+            }
+            .render(),
+        ),
+        News::ApproversUnreached {
+            gate,
+            approvers,
+            expires,
+        } => (
+            format!(
+                "wave {wave}: act before {}, approvers get no mail",
+                expires.strftime("%Y-%m-%d %H:%M UTC")
+            ),
+            ApproversUnreached {
+                wave,
+                gate: gate.name(),
+                approvers: approvers
+                    .iter()
+                    .take(MOST_APPROVERS)
+                    .map(|approver| one_line(&approver.to_string(), LONGEST_REASON))
+                    .collect(),
+                more: approvers.len().saturating_sub(MOST_APPROVERS),
+                expires: words::time(*expires, None),
             }
             .render(),
         ),

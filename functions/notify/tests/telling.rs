@@ -9,7 +9,7 @@ use tidegate_domain::effect::{Effect, EffectStatus, Outcome, RefusalKind, Task};
 use tidegate_domain::gate::Gate;
 use tidegate_domain::id::{EffectId, ServerId, SnapshotId, WaveId};
 use tidegate_domain::news::News;
-use tidegate_domain::plan::Window;
+use tidegate_domain::plan::{Approver, Window};
 use tidegate_ports::clock::Clock;
 use tidegate_ports::error::{CallError, HandlerError};
 use tidegate_ports::mail::{Mail, Mails};
@@ -235,6 +235,11 @@ fn every(text: &str) -> Vec<News> {
             gate: Gate::Cutover,
             changes: vec![text.clone(); 60],
         },
+        News::ApproversUnreached {
+            gate: Gate::Finalize,
+            approvers: vec![Approver::Mail(text.clone()); 22],
+            expires: "2026-12-06T01:00:00Z".parse().expect("a time"),
+        },
         News::GateApprovedInPart {
             gate: Gate::Cutover,
             text: text.clone(),
@@ -290,7 +295,7 @@ async fn by_when_to_act_is_told_whole_however_long_the_names_are() {
             } | News::ReplicationStalled {
                 window: Some(_),
                 ..
-            }
+            } | News::ApproversUnreached { .. }
         );
         let told = subject.contains("act before 2026-12-06 01:00 UTC");
         assert_eq!(told, by, "{subject}");

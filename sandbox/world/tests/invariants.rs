@@ -572,7 +572,10 @@ fn a_question_that_still_stands_in_slack_is_found() {
         let (_, posted) = asked(&test);
         let (table, wave, until) = (&test.cloud.table, wave_id("orders"), at(60));
         run(Effects::claim(table, &wave, &test.effect, 1, at(0), until)).expect("claimed");
-        let outcome = Outcome::Posted(posted.clone());
+        let outcome = Outcome::Asked {
+            posted: Some(posted.clone()),
+            unreached: Vec::new(),
+        };
         run(table.answer(&wave, &test.effect, 1, until, &outcome, at(1))).expect("answered");
         becomes(&test, &posted);
         at_the_end(&test.cloud, false);

@@ -210,8 +210,13 @@ pub enum Outcome {
     Kept(BTreeMap<ServerId, Result<Vec<SnapshotId>, Refusal>>),
     /// Claimed, except for these, which belong to the wave named.
     Claimed(BTreeMap<ServerId, WaveId>),
-    /// The approvers were asked, in Slack by a message that can be changed.
-    Posted(Posted),
+    /// The approvers were asked.
+    Asked {
+        /// The message in Slack that can be changed, if there is one.
+        posted: Option<Posted>,
+        /// Those whose mail nobody gets: the topic has no subscriber that takes it.
+        unreached: Vec<Approver>,
+    },
     /// Preflight found these problems; none is good.
     Problems(Vec<String>),
     /// It was refused as a whole: nothing was done.
@@ -222,7 +227,11 @@ pub enum Outcome {
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Done | Self::Posted(_) => f.write_str("done"),
+            Self::Done => f.write_str("done"),
+            Self::Asked { unreached, .. } if unreached.is_empty() => f.write_str("done"),
+            Self::Asked { unreached, .. } => {
+                write!(f, "done; nobody gets the mail of {}", list(unreached))
+            }
             Self::Job(job) => write!(f, "job {job}"),
             Self::Command(command) => write!(f, "command {command}"),
             Self::Servers(refused) if refused.is_empty() => f.write_str("done"),

@@ -90,11 +90,15 @@ pub const EVENTS: &[(&str, &str)] = &[
     ),
     (
         "ApproversReminded",
-        "A gate expires soon; who has not decided is reminded.",
+        "Who has not decided at a gate is asked again.",
     ),
     (
         "GateEscalated",
         "A gate expires soon; others are asked as well.",
+    ),
+    (
+        "ApproversUnreached",
+        "Nobody gets the mails of some who are asked at a gate.",
     ),
     (
         "CheckWaived",

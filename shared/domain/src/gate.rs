@@ -109,12 +109,18 @@ pub struct OpenGate {
     pub expires: Timestamp,
     /// Approvals so far, one for each person.
     pub approvals: Vec<Approval>,
-    /// When the approvers were reminded.
+    /// When those who had not decided were last asked again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reminded: Option<Timestamp>,
+    /// Whether they are to be asked again now: a person wants it, or it was refused the last time.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub again: bool,
     /// When those were asked to whom the plan escalates: from then on they may decide too.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub escalated: Option<Timestamp>,
+    /// Those who were asked by mail and whose mail nobody got.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unreached: Vec<Approver>,
 }
 
 /// One person's approval.
@@ -198,7 +204,9 @@ impl OpenGate {
             expires,
             approvals: Vec::new(),
             reminded: None,
+            again: false,
             escalated: None,
+            unreached: Vec::new(),
         }
     }
 

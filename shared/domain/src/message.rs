@@ -95,7 +95,8 @@ pub enum Body {
         /// Why; never empty.
         reason: String,
     },
-    /// Ask a gate again for the servers that were not approved.
+    /// Ask a gate again: for the servers that were not approved, or, while it is open, those who
+    /// have not decided.
     Ask {
         /// Which gate.
         gate: Gate,

@@ -3,11 +3,12 @@
 //! **Invariant**: what somebody must act on is told apart from what is only news, and by its kind,
 //! so that each subscriber can take what they want.
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::gate::Gate;
 use crate::id::{ServerId, SnapshotId};
-use crate::plan::Window;
+use crate::plan::{Approver, Window};
 
 /// Something that people are told.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -56,6 +57,15 @@ pub enum News {
         /// What changed.
         changes: Vec<String>,
     },
+    /// Nobody gets the mails of some who are asked at a gate.
+    ApproversUnreached {
+        /// Which gate.
+        gate: Gate,
+        /// Whose mails.
+        approvers: Vec<Approver>,
+        /// Until when they can decide.
+        expires: Timestamp,
+    },
     /// A gate was approved for some servers; the rest waits.
     GateApprovedInPart {
         /// Which gate.
@@ -89,6 +99,7 @@ impl News {
             Self::ServerFailed { .. } => "server_failed",
             Self::ReplicationStalled { .. } => "replication_stalled",
             Self::GateAsksAgain { .. } => "gate_asks_again",
+            Self::ApproversUnreached { .. } => "approvers_unreached",
             Self::GateApprovedInPart { .. } => "gate_approved_in_part",
             Self::WaveCompleted => "wave_completed",
             Self::RollbackStarted { .. } => "rollback_started",
@@ -101,7 +112,9 @@ impl News {
     #[must_use]
     pub fn action_required(&self) -> bool {
         match self {
-            Self::WaveHeld { .. } | Self::ReplicationStalled { .. } => true,
+            Self::WaveHeld { .. }
+            | Self::ReplicationStalled { .. }
+            | Self::ApproversUnreached { .. } => true,
             Self::WaveStarted { .. }
             | Self::ServerFailed { .. }
             | Self::GateAsksAgain { .. }

@@ -79,6 +79,12 @@ pub struct GateView {
     pub evidence: String,
     /// When it expires, if it is open.
     pub expires: Option<Timestamp>,
+    /// When those who had not decided were last asked again, if they were.
+    #[serde(default)]
+    pub reminded: Option<Timestamp>,
+    /// Those who were asked by mail and whose mail nobody got.
+    #[serde(default)]
+    pub unreached: Vec<String>,
     /// Who approved so far.
     pub approved_by: Vec<String>,
     /// How many must.
@@ -247,25 +253,37 @@ pub fn waiting_for(wave: &Wave) -> String {
             (Some(GateState::Approved { .. }), Some(window)) => {
                 format!("its window, which opens at {}", minute(window.opens))
             }
-            (Some(GateState::Open(open)), _) => format!(
-                "a decision at the cutover gate, by {}: tidegate approve {} cutover",
-                minute(open.expires),
-                wave.id
-            ),
-            (Some(GateState::Approved { .. } | GateState::Lapsed { .. }) | None, _) => {
-                "the cutover gate".to_owned()
-            }
+            _ => decision(wave, Gate::Cutover),
         },
         Phase::CuttingOver => "the cutovers of its servers".to_owned(),
         Phase::Soaking { until } => format!("the soak, until {}", second(*until)),
-        Phase::AwaitingFinalize => format!(
-            "a decision at the finalize gate: tidegate approve {} finalize",
-            wave.id
-        ),
+        Phase::AwaitingFinalize => decision(wave, Gate::Finalize),
         Phase::Finalizing => "the finalizing of its servers".to_owned(),
         Phase::RollingBack => "the way back of its servers".to_owned(),
         Phase::Aborting => "the clean-up".to_owned(),
         Phase::Completed | Phase::RolledBack | Phase::Aborted => "nothing".to_owned(),
+    }
+}
+
+/// The most approvers that a sentence names.
+const MOST_NAMED: usize = 3;
+
+/// The decision at a gate, if it asks, and whom it does not reach.
+fn decision(wave: &Wave, gate: Gate) -> String {
+    let Some(GateState::Open(open)) = wave.gates.get(&gate) else {
+        return format!("the {gate} gate");
+    };
+    let asked = format!(
+        "a decision at the {gate} gate, by {}: tidegate approve {} {gate}",
+        minute(open.expires),
+        wave.id
+    );
+    match open.unreached.as_slice() {
+        [] => asked,
+        unreached => format!(
+            "{asked} (no subscriber of the topic gets the mail of {})",
+            crate::words::few(unreached, MOST_NAMED)
+        ),
     }
 }
 
@@ -308,6 +326,8 @@ fn gate_view(wave: &Wave, gate: Gate, state: &GateState) -> GateView {
         state: "open".to_owned(),
         evidence: String::new(),
         expires: None,
+        reminded: None,
+        unreached: Vec::new(),
         approved_by: Vec::new(),
         quorum,
         put_off: 0,
@@ -318,6 +338,8 @@ fn gate_view(wave: &Wave, gate: Gate, state: &GateState) -> GateView {
         GateState::Open(open) => GateView {
             evidence: open.evidence.hash(),
             expires: Some(open.expires),
+            reminded: open.reminded,
+            unreached: open.unreached.iter().map(ToString::to_string).collect(),
             approved_by: open.approvals.iter().map(|a| a.by.to_string()).collect(),
             withdrawable: !open.approvals.is_empty(),
             shown: Some(shown(&open.evidence)),

@@ -41,6 +41,16 @@ pub fn duration(duration: SignedDuration) -> String {
     parts.join(" ")
 }
 
+/// The first of them, and how many more there are: `a, b and 3 more`.
+#[must_use]
+pub fn few<T: ToString>(all: &[T], most: usize) -> String {
+    let named: Vec<String> = all.iter().take(most).map(T::to_string).collect();
+    match all.len().saturating_sub(most) {
+        0 => named.join(", "),
+        more => format!("{} and {more} more", named.join(", ")),
+    }
+}
+
 /// `1 server`, `12 servers`.
 #[must_use]
 pub fn count(number: usize, of: &str) -> String {

@@ -147,7 +147,7 @@ fn name(outcome: &Outcome) -> &'static str {
         Outcome::Servers(_) => "servers",
         Outcome::Claimed(_) => "claimed",
         Outcome::Kept(_) => "kept",
-        Outcome::Posted(_) => "posted",
+        Outcome::Asked { .. } => "asked",
         Outcome::Problems(_) => "problems",
         Outcome::Refused(_) => "refused",
     }

@@ -68,5 +68,24 @@ async fn who_has_a_mailbox_of_their_own_is_asked() {
     let asked = ask(&store, &FakeSigner(Ok(())), &mails).await;
     asked.expect("answered");
     assert_eq!(mails.sent.borrow().len(), 1);
-    assert_eq!(outcome(&store), Outcome::Done);
+    let (posted, unreached) = (None, Vec::new());
+    assert_eq!(outcome(&store), Outcome::Asked { posted, unreached });
+}
+
+#[tokio::test]
+async fn whose_mail_nobody_gets_is_told() {
+    let store = store_with(asking(Asking::Escalation, "lead")).await;
+    let mails = FakeMails {
+        subscriptions: vec![subscription(
+            "ops@example.com",
+            Some(r#"{"to":["ops@example.com"]}"#),
+        )],
+        ..FakeMails::default()
+    };
+    let asked = ask(&store, &FakeSigner(Ok(())), &mails).await;
+    asked.expect("answered");
+    assert_eq!(mails.sent.borrow().len(), 1, "it is sent all the same");
+    let lead = Approver::Mail("lead@example.com".to_owned());
+    let (posted, unreached) = (None, vec![lead]);
+    assert_eq!(outcome(&store), Outcome::Asked { posted, unreached });
 }

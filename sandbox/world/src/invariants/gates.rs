@@ -48,6 +48,9 @@ fn count(cloud: &Cloud, gate: Gate, state: &GateState, earlier: Option<&GateStat
             if now.reminded != then.reminded {
                 came("reminded");
             }
+            if now.unreached.len() > then.unreached.len() {
+                came("approvers not reached");
+            }
             if now.escalated != then.escalated {
                 came("escalated");
             }

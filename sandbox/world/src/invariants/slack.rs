@@ -93,7 +93,11 @@ pub(super) fn at_the_end(cloud: &Cloud) {
         effects
             .filter_map(|effect| match &effect.status {
                 EffectStatus::Answered {
-                    outcome: Outcome::Posted(posted),
+                    outcome:
+                        Outcome::Asked {
+                            posted: Some(posted),
+                            ..
+                        },
                     ..
                 } => Some((effect.id.clone(), posted.clone())),
                 _ => None,

@@ -261,8 +261,11 @@ pub(super) fn waive(
     ))
 }
 
-/// Ask a gate again, about everything that is left.
+/// Ask a gate again: about everything that is left, or whom it waits for if it is open.
 pub(super) fn ask_again(turn: &mut Turn, gate: Gate) -> Answer {
+    if let Some(GateState::Open(_)) = turn.wave.gates.get(&gate) {
+        return gates::ask_the_silent(turn, gate);
+    }
     let waits = turn
         .servers
         .iter()

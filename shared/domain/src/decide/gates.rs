@@ -233,24 +233,64 @@ fn expire(turn: &mut Turn, gate: Gate, plan: &GatePlan, open: OpenGate) -> bool 
     false
 }
 
+/// Those of them who have not decided, each once.
+fn silent<'a>(
+    plan: &GatePlan,
+    open: &OpenGate,
+    all: impl Iterator<Item = &'a Approver>,
+) -> Vec<Approver> {
+    let decided = |who: &Approver| open.approvals.iter().any(|a| plan.same_person(&a.by, who));
+    let mut silent: Vec<Approver> = Vec::new();
+    for who in all.filter(|who| !decided(who)) {
+        if !silent.iter().any(|known| known.same(who)) {
+            silent.push(who.clone());
+        }
+    }
+    silent
+}
+
+/// Those who were asked at an open gate and have not decided.
+fn waited_for(plan: &GatePlan, open: &OpenGate) -> Vec<Approver> {
+    let escalated = plan.escalate.iter().filter(|_| open.escalated.is_some());
+    let all = plan.approvers.iter().chain(escalated.flat_map(|e| &e.to));
+    silent(plan, open, all)
+}
+
+/// Have those who have not decided at an open gate asked again, by the same links.
+pub(super) fn ask_the_silent(turn: &mut Turn, gate: Gate) -> Result<String, String> {
+    if turn.wave.hold.is_some() {
+        return Err("the wave is held; ask when it goes on".to_owned());
+    }
+    let Some(GateState::Open(open)) = turn.wave.gates.get(&gate) else {
+        return Err(format!("the {gate} gate is not open"));
+    };
+    if waited_for(turn.wave.gate_plan(gate), open).is_empty() {
+        return Err(format!(
+            "everybody who may decide at the {gate} gate has decided"
+        ));
+    }
+    if let Some(GateState::Open(open)) = turn.wave.gates.get_mut(&gate) {
+        open.again = true;
+    }
+    Ok(format!(
+        "Who has not decided at the {gate} gate is asked again."
+    ))
+}
+
 /// Remind those who have not decided, and ask those to whom the gate escalates.
 fn remind(turn: &mut Turn, gate: Gate, plan: &GatePlan, mut open: OpenGate) {
-    let decided = |who: &Approver| open.approvals.iter().any(|a| plan.same_person(&a.by, who));
-    let silent = |all: &[Approver]| -> Vec<Approver> {
-        all.iter().filter(|who| !decided(who)).cloned().collect()
+    let remind = match plan.reminds_at(open.expires) {
+        _ if open.again => Some(turn.now),
+        Some(at) if open.reminded.is_none_or(|last| last < at) => Some(at),
+        Some(_) | None => None,
     };
+    let escalate = plan.escalate.as_ref().filter(|_| open.escalated.is_none());
     let due = [
+        (remind, Asking::Reminder, waited_for(plan, &open)),
         (
-            plan.reminds_at(open.expires)
-                .filter(|_| open.reminded.is_none()),
-            Asking::Reminder,
-            silent(&plan.approvers),
-        ),
-        (
-            plan.escalates_at(open.expires)
-                .filter(|_| open.escalated.is_none()),
+            escalate.and_then(|_| plan.escalates_at(open.expires)),
             Asking::Escalation,
-            silent(plan.escalate.as_ref().map_or(&[], |e| e.to.as_slice())),
+            silent(plan, &open, escalate.iter().flat_map(|e| &e.to)),
         ),
     ];
     for (at, asking, approvers) in due {
@@ -274,19 +314,17 @@ fn remind(turn: &mut Turn, gate: Gate, plan: &GatePlan, mut open: OpenGate) {
         let (event, text) = match asking {
             Asking::Escalation => {
                 open.escalated = Some(turn.now);
-                ("GateEscalated", "others are asked as well")
+                let text = format!("The {gate} gate expires soon: others are asked as well.");
+                ("GateEscalated", text)
             }
             Asking::Reminder | Asking::First => {
                 open.reminded = Some(turn.now);
-                ("ApproversReminded", "who has not decided is reminded")
+                open.again = false;
+                let text = format!("Who has not decided at the {gate} gate is asked again.");
+                ("ApproversReminded", text)
             }
         };
-        turn.note_by(
-            event,
-            format!("The {gate} gate expires soon: {text}."),
-            "tidegate",
-            &effect,
-        );
+        turn.note_by(event, text, "tidegate", &effect);
         turn.about(About::gate(gate));
     }
     turn.wave.gates.insert(gate, GateState::Open(open));

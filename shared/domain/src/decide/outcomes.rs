@@ -84,11 +84,20 @@ fn close(turn: &mut Turn, effect: &Effect, outcome: Outcome) {
             Task::OpenGate {
                 gate,
                 evidence,
+                approvers,
                 asking,
                 ..
             },
             outcome,
-        ) => questions::answered(turn, effect, *gate, evidence, *asking, outcome),
+        ) => {
+            let question = questions::Asked {
+                gate: *gate,
+                evidence,
+                approvers,
+                asking: *asking,
+            };
+            questions::answered(turn, effect, &question, outcome);
+        }
         (Task::Finalize { servers, .. }, outcome) => {
             let all: Vec<ServerId> = servers.keys().cloned().collect();
             let refusals = refusals(&all, outcome);
@@ -117,7 +126,7 @@ fn refusals(servers: &[ServerId], outcome: Outcome) -> BTreeMap<ServerId, Refusa
         | Outcome::Command(_)
         | Outcome::Claimed(_)
         | Outcome::Kept(_)
-        | Outcome::Posted(_)
+        | Outcome::Asked { .. }
         | Outcome::Problems(_) => BTreeMap::new(),
     }
 }
@@ -181,7 +190,7 @@ fn preflight(turn: &mut Turn, effect: &Effect, servers: &[ServerId], outcome: Ou
         | Outcome::Servers(_)
         | Outcome::Claimed(_)
         | Outcome::Kept(_)
-        | Outcome::Posted(_) => {
+        | Outcome::Asked { .. } => {
             *looked_at += u32::try_from(servers.len()).unwrap_or(u32::MAX);
         }
     }
@@ -307,7 +316,7 @@ fn job(turn: &mut Turn, effect: &Effect, outcome: Outcome) {
         | Outcome::Servers(_)
         | Outcome::Claimed(_)
         | Outcome::Kept(_)
-        | Outcome::Posted(_)
+        | Outcome::Asked { .. }
         | Outcome::Problems(_) => launches::release(turn, &effect.id),
     }
     turn.look_again_soon();
@@ -444,7 +453,7 @@ fn command(turn: &mut Turn, effect: &Effect, outcome: Outcome) {
                 | Outcome::Servers(_)
                 | Outcome::Claimed(_)
                 | Outcome::Kept(_)
-                | Outcome::Posted(_)
+                | Outcome::Asked { .. }
                 | Outcome::Problems(_) => {}
             }
         });

@@ -1,5 +1,5 @@
-//! Questions in Slack: where they stand, and that they are over once they are, whichever door or
-//! change ended them.
+//! Questions: whom they did not reach, where they stand in Slack, and that they are over there once
+//! they are, whichever door or change ended them.
 //!
 //! The wave remembers each message that can be changed. At the end of a turn it wants those changed
 //! whose question is not asked any more; nothing depends on whether that succeeds.
@@ -7,9 +7,13 @@
 use super::gates;
 use super::refusals::hold_for;
 use super::turn::Turn;
+use crate::audit::About;
 use crate::effect::{Effect, Outcome, Task};
-use crate::gate::{Asking, Evidence, Gate, GateState};
+use crate::gate::{Asking, Evidence, Gate, GateState, OpenGate};
+use crate::news::News;
+use crate::plan::Approver;
 use crate::wave::{Posted, Question};
+use crate::words;
 
 /// The most messages that are remembered; the oldest are left as they are.
 const MOST: usize = 20;
@@ -17,31 +21,40 @@ const MOST: usize = 20;
 /// The most changes of evidence that a message names.
 const MOST_CHANGES: usize = 5;
 
+/// The most approvers that a sentence names.
+const MOST_NAMED: usize = 5;
+
+/// What people were asked.
+pub(super) struct Asked<'a> {
+    pub(super) gate: Gate,
+    pub(super) evidence: &'a Evidence,
+    pub(super) approvers: &'a [Approver],
+    pub(super) asking: Asking,
+}
+
 /// The approvers were asked, or could not be.
-pub(super) fn answered(
-    turn: &mut Turn,
-    effect: &Effect,
-    gate: Gate,
-    evidence: &Evidence,
-    asking: Asking,
-    outcome: Outcome,
-) {
+pub(super) fn answered(turn: &mut Turn, effect: &Effect, asked: &Asked<'_>, outcome: Outcome) {
     match outcome {
-        Outcome::Posted(posted) => asked(turn, gate, evidence.hash(), posted),
+        Outcome::Asked { posted, unreached } => {
+            if let Some(posted) = posted {
+                stands(turn, asked, posted);
+            }
+            reached(turn, asked, unreached);
+        }
         Outcome::Refused(refusal) => {
             // Those who were asked all the same may have decided meanwhile.
-            let Some(GateState::Open(open)) = turn.wave.gates.get_mut(&gate) else {
+            let Some(open) = open(turn, asked) else {
                 return;
             };
-            if open.evidence != *evidence {
-                return;
-            }
             // Who was to be asked is asked once the wave goes on.
-            match asking {
+            match asked.asking {
                 Asking::First => {
-                    turn.wave.gates.remove(&gate);
+                    turn.wave.gates.remove(&asked.gate);
                 }
-                Asking::Reminder => open.reminded = None,
+                Asking::Reminder => {
+                    open.reminded = None;
+                    open.again = true;
+                }
                 Asking::Escalation => open.escalated = None,
             }
             hold_for(turn, &effect.task, &refusal);
@@ -50,16 +63,56 @@ pub(super) fn answered(
     }
 }
 
+/// The gate, if it still asks that.
+fn open<'a>(turn: &'a mut Turn, asked: &Asked<'_>) -> Option<&'a mut OpenGate> {
+    match turn.wave.gates.get_mut(&asked.gate)? {
+        GateState::Open(open) if open.evidence == *asked.evidence => Some(open),
+        GateState::Open(_) | GateState::Approved { .. } | GateState::Lapsed { .. } => None,
+    }
+}
+
 /// A question stands in Slack.
-fn asked(turn: &mut Turn, gate: Gate, evidence: String, posted: Posted) {
+fn stands(turn: &mut Turn, asked: &Asked<'_>, posted: Posted) {
     let questions = &mut turn.wave.questions;
     questions.push(Question {
-        gate,
-        evidence,
+        gate: asked.gate,
+        evidence: asked.evidence.hash(),
         posted,
     });
     let most = questions.len().saturating_sub(MOST);
     questions.drain(..most);
+}
+
+/// Nobody gets the mail of some who were asked: people are told, once, for a link that nobody has
+/// is waited for in vain.
+fn reached(turn: &mut Turn, asked: &Asked<'_>, unreached: Vec<Approver>) {
+    let gate = asked.gate;
+    let Some(open) = open(turn, asked) else {
+        return;
+    };
+    let known = std::mem::take(&mut open.unreached);
+    let new = unreached.iter().any(|approver| !known.contains(approver));
+    let others = known
+        .into_iter()
+        .filter(|one| !asked.approvers.contains(one));
+    open.unreached = others.chain(unreached).collect();
+    if !new {
+        return;
+    }
+    let (approvers, expires) = (open.unreached.clone(), open.expires);
+    turn.note(
+        "ApproversUnreached",
+        format!(
+            "No subscriber of the topic gets the mail of {} at the {gate} gate.",
+            words::few(&approvers, MOST_NAMED)
+        ),
+    );
+    turn.about(About::gate(gate));
+    turn.tell(News::ApproversUnreached {
+        gate,
+        approvers,
+        expires,
+    });
 }
 
 /// Want every message changed whose question is over.

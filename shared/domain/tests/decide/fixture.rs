@@ -434,9 +434,12 @@ impl Hand {
                 }
                 Outcome::Servers(BTreeMap::new())
             }
+            Task::OpenGate { .. } => Outcome::Asked {
+                posted: None,
+                unreached: Vec::new(),
+            },
             Task::Release { .. }
             | Task::RetryReplication { .. }
-            | Task::OpenGate { .. }
             | Task::CloseQuestion { .. }
             | Task::Notify { .. } => Outcome::Done,
         }

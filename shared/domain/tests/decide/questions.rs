@@ -1,14 +1,16 @@
-//! Questions in Slack: each message is changed once its question is over, says how it ended, and is
-//! changed once.
+//! Questions: whom they do not reach; and in Slack, where each message is changed once its question
+//! is over, says how it ended, and is changed once.
 
 use std::collections::BTreeSet;
 
 use jiff::SignedDuration;
 use tidegate_domain::effect::{Outcome, Task};
-use tidegate_domain::gate::{ARRIVES_WITHIN, Door, Gate, Part, Verdict};
+use tidegate_domain::gate::{ARRIVES_WITHIN, Asking, Door, Gate, Part, Verdict};
 use tidegate_domain::message::Body;
+use tidegate_domain::news::News;
 use tidegate_domain::observation::ReplicationState;
-use tidegate_domain::plan::{OnExpiry, Plan};
+use tidegate_domain::plan::{Approver, OnExpiry, Plan};
+use tidegate_domain::view::waiting_for;
 use tidegate_domain::wave::{Posted, Question};
 
 use crate::asking::{CUTOVER, application, mail};
@@ -23,7 +25,11 @@ fn posted(number: usize) -> Posted {
 
 /// The next question is asked by this message.
 fn asks_by(hand: &mut Hand, number: usize) {
-    hand.refuse.push(("gate", Outcome::Posted(posted(number))));
+    let outcome = Outcome::Asked {
+        posted: Some(posted(number)),
+        unreached: Vec::new(),
+    };
+    hand.refuse.push(("gate", outcome));
 }
 
 /// A wave whose cutover gate is asked by message 1.
@@ -59,6 +65,99 @@ fn check(mut hand: Hand, end: &str) {
     }
     assert_eq!(changes(&hand), [(posted(1), end.to_owned())]);
     assert!(!stands(&hand).contains(&posted(1)));
+}
+
+/// A wave whose question `dba` does not get by mail.
+fn asked_in_vain() -> Hand {
+    let mut plan = plan(2, 1);
+    let gate = &mut plan.gates.cutover;
+    gate.approvers = vec![mail("ops"), mail("dba")];
+    gate.quorum = 2;
+    gate.remind = Some(SignedDuration::from_hours(6));
+    let mut hand = Hand::new(plan);
+    hand.refuse.push(("gate", reached_all_but(&["dba"])));
+    hand.asked().turn();
+    hand
+}
+
+fn reached_all_but(names: &[&str]) -> Outcome {
+    Outcome::Asked {
+        posted: None,
+        unreached: names.iter().map(|name| mail(name)).collect(),
+    }
+}
+
+/// Whose mails people were told nobody gets, each time.
+fn told_of(hand: &Hand) -> Vec<Vec<Approver>> {
+    let told = hand.tasks.iter().filter_map(|task| match task {
+        Task::Notify {
+            news: News::ApproversUnreached { approvers, .. },
+        } => Some(approvers.clone()),
+        _ => None,
+    });
+    told.collect()
+}
+
+/// Whom the gate asked, each time.
+fn asked_whom(hand: &Hand) -> Vec<(Asking, Vec<Approver>)> {
+    let asked = hand.tasks.iter().filter_map(|task| match task {
+        Task::OpenGate {
+            asking, approvers, ..
+        } => Some((*asking, approvers.clone())),
+        _ => None,
+    });
+    asked.collect()
+}
+
+#[test]
+fn an_approver_whose_mail_nobody_gets_is_told_once_and_shown() {
+    let mut hand = asked_in_vain();
+    assert_eq!(told_of(&hand), [[mail("dba")]]);
+    let waits = waiting_for(hand.wave());
+    assert!(
+        waits.ends_with("(no subscriber of the topic gets the mail of dba@example.com)"),
+        "{waits}"
+    );
+    // The reminder does not get there either, which is no news.
+    hand.refuse.push(("gate", reached_all_but(&["dba"])));
+    hand.until_that("a reminder", |hand| hand.open(CUTOVER).reminded.is_some());
+    hand.turn();
+    assert_eq!(told_of(&hand).len(), 1);
+    assert_eq!(hand.open(CUTOVER).unreached, [mail("dba")]);
+}
+
+#[test]
+fn a_person_can_have_those_asked_again_who_have_not_decided() {
+    let mut hand = asked_in_vain();
+    hand.approve_as(mail("ops"));
+    hand.send(Body::Ask { gate: CUTOVER });
+    hand.turn();
+    let both = vec![mail("ops"), mail("dba")];
+    assert_eq!(
+        asked_whom(&hand),
+        [(Asking::First, both), (Asking::Reminder, vec![mail("dba")])]
+    );
+    // This time the mail gets there, and the reminder of the plan still comes.
+    hand.turn();
+    assert_eq!(hand.open(CUTOVER).unreached, []);
+    let expires = hand.open(CUTOVER).expires;
+    hand.until_that("the plan's reminder", |hand| asked_whom(hand).len() == 3);
+    assert!(hand.now >= expires - SignedDuration::from_hours(6));
+}
+
+#[test]
+fn nobody_is_asked_again_whose_word_is_not_waited_for() {
+    let mut hand = asked_in_vain();
+    hand.send(Body::Hold {
+        note: String::new(),
+    });
+    hand.turn();
+    hand.send(Body::Ask { gate: CUTOVER });
+    assert_eq!(
+        hand.answer(),
+        "MessageRefused: Refused: the wave is held; ask when it goes on."
+    );
+    assert_eq!(asked_whom(&hand).len(), 1);
 }
 
 #[test]
