@@ -38,9 +38,6 @@ test: setup build ## Run all tests: Rust first, then those in the sandbox
 simulate: build ## Simulate N worlds under faults; SEED=… replays one (ARGS=--large a large one)
 	$(CARGO_TARGET_DIR)/debug/simulate $(if $(SEED),--seed $(SEED),--count $(N)) $(ARGS)
 
-# A panic ends a function, so that nothing reads how to unwind its stack.
-bench package: export RUSTFLAGS := -C force-unwind-tables=no
-
 bench: .venv/made ## Measure decisions, binaries and calls of MGN
 	cargo build --profile lambda --workspace $(FUNCTIONS:%=--bin %) $(BENCHES:%=--example %) --example bare
 	set -e; for bench in $(BENCHES); do echo; $(CARGO_TARGET_DIR)/lambda/examples/$$bench; done

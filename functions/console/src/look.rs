@@ -87,6 +87,7 @@ async fn links(
             approver: pass.holder.clone(),
             expires: pass.expires.min(open.expires),
             door: Door::Page,
+            withdrawals: open.withdrawals,
         };
         let code = signer.sign(&link.signed()).await;
         let token = link.token(&code.context("could not sign a link")?);

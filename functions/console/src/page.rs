@@ -135,7 +135,8 @@ pub(crate) fn withdrawn(link: &Link, wave_page: &str) -> Response {
     } = link;
     let text = format!(
         "{approver} takes back the approval of the {gate} gate of wave {wave}, unless it was acted on \
-         before. The link was used: to decide again, ask for the wave's page or use another door."
+         before. The link was used: to decide again, have the question sent once more (tidegate ask \
+         {wave} {gate}), or use another door."
     );
     html(
         200,
@@ -202,6 +203,7 @@ fn warnings(warnings: &[Warning]) -> Vec<(&'static str, String)> {
                 WarningKind::StaleData => "Not known for sure",
                 WarningKind::PreviousSnapshot => "Previous snapshot",
                 WarningKind::WaivedCheck => "Waived check",
+                WarningKind::Unhealthy => "Not healthy",
                 WarningKind::Changed => "Changed since the test",
             };
             (kind, one_line(&warning.text, LONGEST_TEXT))

@@ -272,10 +272,17 @@ where
     };
     let new = submit(wave, &message, ports.inbox, ports.drivers, ports.executions).await?;
     if !new {
-        let message = format!(
-            "You decided at the {gate} gate of wave {wave} before: your first decision is recorded, \
-             and counts once."
-        );
+        let message = if open.withdrawals > button.withdrawals {
+            format!(
+                "You decided with this message before. If that was taken back, have the {gate} gate ask \
+                 again: tidegate ask {wave} {gate}."
+            )
+        } else {
+            format!(
+                "You decided at the {gate} gate of wave {wave} before: your first decision is recorded, \
+                 and counts once."
+            )
+        };
         return Err(Refused::new(Status::Conflict, message).into());
     }
     Ok(told::shown(decision, &found, open))

@@ -70,6 +70,7 @@ pub async fn handle<E: Effects, S: Signer, M: Mails + Subscribers, K: SlackPosts
         mailboxes,
         notify,
         asking,
+        withdrawals,
     } = &claimed.effect.task
     else {
         return Err(claimed.wrong_function("gate"));
@@ -81,6 +82,7 @@ pub async fn handle<E: Effects, S: Signer, M: Mails + Subscribers, K: SlackPosts
         expires: *expires,
         notify,
         asking: *asking,
+        withdrawals: *withdrawals,
         console_url,
     };
     if claimed.now() >= *expires {

@@ -51,6 +51,8 @@ pub struct Question<'a> {
     pub notify: &'a [Channel],
     /// Why they are asked.
     pub asking: Asking,
+    /// How many approvals of this question were taken back.
+    pub withdrawals: u32,
     /// Where the links lead, without a slash at the end.
     pub console_url: &'a str,
 }
@@ -123,6 +125,7 @@ impl<'a> Question<'a> {
             approver: approver.clone(),
             expires: self.expires,
             door: Door::Mail,
+            withdrawals: self.withdrawals,
         }
     }
 
@@ -175,6 +178,7 @@ impl<'a> Question<'a> {
         let evidence = self.evidence;
         let finalize = self.gate == Gate::Finalize;
         let (applications, more_applications) = applications(evidence);
+        let (changed, more_changed) = evidence.changed.first(MOST_SENTENCES);
         let others = self
             .approvers
             .iter()
@@ -190,8 +194,8 @@ impl<'a> Question<'a> {
                 times => Some(words::count(times as usize, "time")),
             },
             facts: facts(by, evidence),
-            changed: sentences(evidence.changed.iter()),
-            more_changed: evidence.changed.len().saturating_sub(MOST_SENTENCES),
+            changed: sentences(changed.iter()),
+            more_changed,
             warnings: sentences(evidence.warnings.iter().map(|warning| &warning.text)),
             more_warnings: evidence.warnings.len().saturating_sub(MOST_SENTENCES),
             servers: words::count(evidence.servers.len(), "server"),

@@ -30,6 +30,7 @@ pub(crate) async fn ask(
         gate: question.gate,
         evidence: question.evidence.hash(),
         expires: question.expires,
+        withdrawals: question.withdrawals,
     };
     let code = match signer.sign(&button.signed()).await {
         Ok(code) => code,

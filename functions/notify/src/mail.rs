@@ -198,11 +198,12 @@ pub(crate) fn mail(wave: &WaveId, news: &News) -> Mail {
                 wave,
                 gate: gate.name(),
                 changes: changes
+                    .first(MOST_CHANGES)
+                    .0
                     .iter()
-                    .take(MOST_CHANGES)
                     .map(|change| one_line(change, LONGEST_REASON))
                     .collect(),
-                more: changes.len().saturating_sub(MOST_CHANGES),
+                more: changes.first(MOST_CHANGES).1,
             }
             .render(),
         ),

@@ -233,7 +233,7 @@ fn every(text: &str) -> Vec<News> {
         },
         News::GateAsksAgain {
             gate: Gate::Cutover,
-            changes: vec![text.clone(); 60],
+            changes: vec![text.clone(); 60].into_iter().collect(),
         },
         News::ApproversUnreached {
             gate: Gate::Finalize,

@@ -225,6 +225,7 @@ impl World {
             gate: Gate::Cutover,
             evidence: self.evidence.clone(),
             expires: EXPIRES,
+            withdrawals: 0,
         };
         text.replace("<link>", &link("ops@example.com"))
             .replace("<used>", &link(USED_BY))
@@ -246,6 +247,7 @@ fn link(wave: &WaveId, evidence: &str, approver: &str) -> Link {
         approver: Approver::Mail(approver.to_owned()),
         expires: EXPIRES,
         door: Door::Mail,
+        withdrawals: 0,
     }
 }
 

@@ -503,6 +503,7 @@ fn asked(test: &Test) -> (Button, Posted) {
         gate: Gate::Cutover,
         evidence: evidence.hash(),
         expires: at(3_600),
+        withdrawals: 0,
     };
     let question = Question {
         evidence: &evidence,

@@ -6,6 +6,7 @@
 mod turn;
 
 mod adopt;
+mod amend;
 mod cancel;
 mod decisions;
 mod inbox;
@@ -22,6 +23,7 @@ mod stalls;
 mod claims;
 mod evidence;
 mod gates;
+mod health;
 mod phases;
 mod selection;
 mod settings;

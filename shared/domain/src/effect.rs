@@ -159,6 +159,9 @@ pub enum Task {
         /// Why they are asked.
         #[serde(default)]
         asking: Asking,
+        /// How many approvals of this question were taken back.
+        #[serde(default)]
+        withdrawals: u32,
     },
     /// Change a message in Slack whose question is over.
     CloseQuestion {

@@ -3,6 +3,7 @@
 //! **Invariant 9**: a decision counts once, for the evidence it was shown, by an allowed person,
 //! in time.
 
+mod changes;
 mod evidence;
 mod facts;
 mod people;
@@ -15,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use crate::id::{ApplicationName, EffectId, JobId, ServerId};
 use crate::plan::Approver;
 
+pub use changes::Changes;
 pub use evidence::{
     CheckShown, Evidence, LeftOut, ServerEvidence, Summary, Took, Waited, Waived, Warning,
     WarningKind,
@@ -91,8 +93,8 @@ pub enum GateState {
     Lapsed {
         /// When.
         at: Timestamp,
-        /// What changed, a sentence each.
-        changes: Vec<String>,
+        /// What changed.
+        changes: Changes,
         /// The effect that tells people.
         told: Option<EffectId>,
     },
@@ -121,6 +123,12 @@ pub struct OpenGate {
     /// Those who were asked by mail and whose mail nobody got.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unreached: Vec<Approver>,
+    /// How often those who had not decided were asked again.
+    #[serde(default)]
+    pub reminders: u32,
+    /// How many approvals were taken back: links and buttons that are made after that count anew.
+    #[serde(default)]
+    pub withdrawals: u32,
 }
 
 /// One person's approval.
@@ -207,6 +215,8 @@ impl OpenGate {
             again: false,
             escalated: None,
             unreached: Vec::new(),
+            reminders: 0,
+            withdrawals: 0,
         }
     }
 

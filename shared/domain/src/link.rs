@@ -42,6 +42,15 @@ pub struct Link {
     /// What its holder is proved by: how the link was handed out.
     #[serde(rename = "d", default, skip_serializing_if = "is_mail")]
     pub door: Door,
+    /// How many approvals of the question were taken back when it was made: whoever took theirs
+    /// back decides anew by a later link.
+    #[serde(rename = "n", default, skip_serializing_if = "is_none")]
+    pub withdrawals: u32,
+}
+
+/// None goes without saying.
+fn is_none(withdrawals: &u32) -> bool {
+    *withdrawals == 0
 }
 
 /// The weakest proof goes without saying, as it did in the links of before.
@@ -82,8 +91,9 @@ impl Link {
             approver,
             expires: _,
             door: _,
+            withdrawals,
         } = self;
-        let decided = format!("{PURPOSE}{wave}\n{gate}\n{evidence}\n{approver}");
+        let decided = format!("{PURPOSE}{wave}\n{gate}\n{evidence}\n{approver}\n{withdrawals}");
         let digest = hex::encode(Sha256::digest(decided.to_lowercase()));
         MessageId::parse(format!("link-{digest}"))
             .expect("a short text of letters and digits is a message ID")
@@ -111,7 +121,18 @@ mod tests {
             approver: Approver::Mail("ops@example.com".to_owned()),
             expires: "2026-12-05T21:00:00Z".parse().expect("a time"),
             door: Door::Mail,
+            withdrawals: 0,
         }
+    }
+
+    #[test]
+    fn who_took_an_approval_back_decides_anew_by_a_later_link() {
+        let later = Link {
+            withdrawals: 1,
+            ..link()
+        };
+        assert_ne!(link().message(), later.message());
+        assert_ne!(link().withdrawal(), later.withdrawal());
     }
 
     #[test]

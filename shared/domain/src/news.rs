@@ -6,7 +6,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::gate::Gate;
+use crate::gate::{Changes, Gate};
 use crate::id::{ServerId, SnapshotId};
 use crate::plan::{Approver, Window};
 
@@ -55,7 +55,7 @@ pub enum News {
         /// Which gate.
         gate: Gate,
         /// What changed.
-        changes: Vec<String>,
+        changes: Changes,
     },
     /// Nobody gets the mails of some who are asked at a gate.
     ApproversUnreached {

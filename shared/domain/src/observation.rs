@@ -3,6 +3,7 @@
 //! **Invariant 1**: the decision believes these, never an event.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -147,6 +148,13 @@ pub enum LifeCycle {
     Unknown,
 }
 
+/// As MGN writes it.
+impl fmt::Display for LifeCycle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.serialize(f)
+    }
+}
+
 /// How a server replicates.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Replication {
@@ -198,6 +206,13 @@ pub enum ReplicationState {
     ShippingSnapshot,
     /// A state that the model did not have when this was built.
     Unknown,
+}
+
+/// As MGN writes it.
+impl fmt::Display for ReplicationState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.serialize(f)
+    }
 }
 
 /// A job and one server's part in it.

@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::audit::AuditRecord;
-use crate::gate::{Evidence, Gate, GateState, Summary, Waited, Waived};
+use crate::gate::{Changes, Evidence, Gate, GateState, Summary, Waited, Waived};
 use crate::hold::HoldId;
 use crate::id::{ApplicationName, ServerId, WaveId};
 use crate::observation::ServerSeen;
@@ -265,8 +265,9 @@ pub fn waiting_for(wave: &Wave) -> String {
     }
 }
 
-/// The most approvers that a sentence names.
+/// The most approvers that a sentence names, and the most changes that a view tells.
 const MOST_NAMED: usize = 3;
+const MOST_CHANGES: usize = 9;
 
 /// The decision at a gate, if it asks, and whom it does not reach.
 fn decision(wave: &Wave, gate: Gate) -> String {
@@ -314,6 +315,13 @@ fn minute(at: Timestamp) -> String {
 /// A time for people, to the second.
 fn second(at: Timestamp) -> String {
     at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
+}
+
+/// The first changes, the rest counted.
+fn changed(changes: &Changes) -> Vec<String> {
+    let (told, more) = changes.first(MOST_CHANGES);
+    let more = (more > 0).then(|| format!("and {more} more changes"));
+    told.iter().cloned().chain(more).collect()
 }
 
 fn gate_view(wave: &Wave, gate: Gate, state: &GateState) -> GateView {
@@ -381,7 +389,7 @@ fn shown(evidence: &Evidence) -> ShownView {
     }
     ShownView {
         summary: evidence.summary.clone(),
-        changed: evidence.changed.clone(),
+        changed: changed(&evidence.changed),
         warnings: evidence.warnings.iter().map(|w| w.text.clone()).collect(),
         projected_downtime: evidence.projected_downtime,
         waited: evidence.waited,

@@ -7,6 +7,10 @@ mod fixture;
 #[path = "decide/asking.rs"]
 mod asking;
 
+#[path = "decide/amend.rs"]
+mod amend;
+#[path = "decide/drift.rs"]
+mod drift;
 #[path = "decide/messages.rs"]
 mod messages;
 #[path = "decide/stages.rs"]

@@ -36,6 +36,15 @@ pub struct Button {
     /// Until when it can be answered.
     #[serde(rename = "x")]
     pub expires: Timestamp,
+    /// How many approvals of the question were taken back when it was made: whoever took theirs
+    /// back decides anew by a later button.
+    #[serde(rename = "n", default, skip_serializing_if = "is_none")]
+    pub withdrawals: u32,
+}
+
+/// None goes without saying.
+fn is_none(withdrawals: &u32) -> bool {
+    *withdrawals == 0
 }
 
 /// A value that was taken apart and not yet verified.
@@ -69,8 +78,9 @@ impl Button {
             gate,
             evidence,
             expires: _,
+            withdrawals,
         } = self;
-        let decided = format!("{PURPOSE}{wave}\n{gate}\n{evidence}\n{approver}");
+        let decided = format!("{PURPOSE}{wave}\n{gate}\n{evidence}\n{approver}\n{withdrawals}");
         let digest = hex::encode(Sha256::digest(decided));
         MessageId::parse(format!("slack-{digest}"))
             .expect("a short text of letters and digits is a message ID")
@@ -89,6 +99,7 @@ mod tests {
             gate: Gate::Cutover,
             evidence: "ab".repeat(32),
             expires: "2026-12-05T21:00:00Z".parse().expect("a time"),
+            withdrawals: 0,
         }
     }
 

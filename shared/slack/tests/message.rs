@@ -169,7 +169,7 @@ fn harmless(place: &str) -> String {
 fn what_others_wrote_is_escaped_wherever_it_stands() {
     let mut evidence = evidence(1, 1, "db01");
     evidence.servers[0].hostname = hostile("server");
-    evidence.changed[0] = hostile("changed");
+    evidence.changed.told[0] = hostile("changed");
     evidence.warnings[0].text = hostile("warning");
     let waived = &mut evidence.waived[0];
     waived.hostname = hostile("waived");

@@ -141,8 +141,18 @@ fn fits(message: &Message, wave: &Wave) -> Result<(), Refused> {
             part.map_err(|why| Refused::new(Status::Conflict, sentence(&why)))?;
             Ok(())
         }
-        Body::Withdraw { gate, .. } => {
-            withdrawable(wave, *gate).map_err(|why| Refused::new(Status::Conflict, why))
+        Body::Withdraw { gate, evidence, .. } => {
+            let open = withdrawable(wave, *gate, evidence)?;
+            let plan = wave.gate_plan(*gate);
+            if open.approvals.iter().any(|a| plan.did(caller, &a.by)) {
+                return Ok(());
+            }
+            let message = format!(
+                "No approval of {caller} counts at the {gate} gate of wave {}; one that was just given \
+                 is counted within seconds.",
+                wave.id
+            );
+            Err(Refused::new(Status::Conflict, message))
         }
         _ => Ok(()),
     }

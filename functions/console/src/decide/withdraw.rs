@@ -4,7 +4,7 @@
 //! was approved, and nobody has acted on it. The driver checks all of this again.
 
 use jiff::Timestamp;
-use tidegate_domain::gate::{Gate, GateState, Verdict};
+use tidegate_domain::gate::{Gate, GateState, OpenGate, Verdict};
 use tidegate_domain::link::Link;
 use tidegate_domain::message::{Body, Message};
 use tidegate_domain::wave::Wave;
@@ -110,36 +110,41 @@ pub(super) fn may_withdraw(
         let message = format!("Wave {} has ended ({}).", wave.id, wave.phase.name());
         return Err(Refused::new(Status::Gone, message));
     }
-    withdrawable(wave, link.gate).map_err(|why| Refused::new(Status::Conflict, why))?;
-    let asks = match wave.gates.get(&link.gate) {
-        Some(GateState::Open(open)) => open.evidence.hash() == link.evidence,
-        Some(GateState::Approved { evidence, .. }) => *evidence == link.evidence,
-        Some(GateState::Lapsed { .. }) | None => false,
-    };
-    if !asks {
-        let message = format!(
-            "What was approved with this link has changed since, and the approval does not count any \
-             more. {}",
-            standing(wave, link.gate, now)
-        );
-        return Err(Refused::new(Status::Gone, message));
-    }
+    // It may lie in the inbox still.
+    withdrawable(wave, link.gate, &link.evidence)?;
     Ok(())
 }
 
-/// Whether there can be an approval that was not acted on.
-pub(crate) fn withdrawable(wave: &Wave, gate: Gate) -> Result<(), String> {
+/// Whether there can be an approval on that evidence that was not acted on; gives the question.
+pub(crate) fn withdrawable<'a>(
+    wave: &'a Wave,
+    gate: Gate,
+    evidence: &str,
+) -> Result<&'a OpenGate, Refused> {
     let id = &wave.id;
-    match wave.gates.get(&gate) {
-        Some(GateState::Open(_)) => Ok(()),
+    let open = match wave.gates.get(&gate) {
+        Some(GateState::Open(open)) => open,
         Some(GateState::Approved {
-            question: Some(_), ..
-        }) => Ok(()),
-        Some(GateState::Approved { .. }) => Err(format!(
-            "The approval of the {gate} gate of wave {id} is being acted on: hold the wave instead."
-        )),
-        Some(GateState::Lapsed { .. }) | None => Err(format!(
-            "Nothing is approved at the {gate} gate of wave {id}."
-        )),
+            question: Some(open),
+            ..
+        }) => open,
+        Some(GateState::Approved { .. }) => {
+            let message = format!(
+                "The approval of the {gate} gate of wave {id} is being acted on: hold the wave instead."
+            );
+            return Err(Refused::new(Status::Conflict, message));
+        }
+        Some(GateState::Lapsed { .. }) | None => {
+            let message = format!("Nothing is approved at the {gate} gate of wave {id}.");
+            return Err(Refused::new(Status::Conflict, message));
+        }
+    };
+    if open.evidence.hash() != evidence {
+        let message = format!(
+            "What the {gate} gate of wave {id} asks has changed since, and an approval of before does \
+             not count any more."
+        );
+        return Err(Refused::new(Status::Gone, message));
     }
+    Ok(open)
 }

@@ -51,6 +51,7 @@ struct Page<'a> {
     may_not_approve: Option<String>,
     warnings: Vec<(&'static str, String)>,
     changed: Vec<String>,
+    more_changed: usize,
     facts: Vec<(&'static str, String)>,
     approved_by: Vec<String>,
     quorum: u32,
@@ -66,6 +67,8 @@ struct Page<'a> {
     sheet: Sheet,
     waived: Vec<&'a Waived>,
     more_waived: usize,
+    may_fail: Vec<&'a Waived>,
+    more_may_fail: usize,
     left_out: Vec<(String, String)>,
     more_left_out: usize,
     evidence: &'a str,
@@ -91,6 +94,7 @@ struct Row<'a> {
     job: &'a str,
     checks: String,
     validated: String,
+    seen: Option<String>,
     facts: Vec<String>,
     took: Option<String>,
     template: Option<(&'a str, u64)>,
@@ -134,6 +138,7 @@ impl Question<'_> {
                 ..filter.clone()
             })
         });
+        let (changed, more_changed) = evidence.changed.first(MOST_NAMED);
         let finalize = link.gate == Gate::Finalize;
         let what = if finalize { "Finalize" } else { "Cut over" };
         let listed = counts.iter().take(MOST_APPLICATIONS);
@@ -157,12 +162,11 @@ impl Question<'_> {
                 .err()
                 .map(|why| one_line(&why, LONGEST_TEXT)),
             warnings: warnings(&evidence.warnings),
-            changed: evidence
-                .changed
+            changed: changed
                 .iter()
-                .take(MOST_NAMED)
                 .map(|text| one_line(text, LONGEST_TEXT))
                 .collect(),
+            more_changed,
             facts: evidence.facts(),
             approved_by: open.approvals.iter().map(|a| a.by.to_string()).collect(),
             quorum: gate_plan(wave, link.gate).quorum,
@@ -193,6 +197,8 @@ impl Question<'_> {
             sheet,
             waived: evidence.waived.iter().take(MOST_NAMED).collect(),
             more_waived: evidence.waived.len().saturating_sub(MOST_NAMED),
+            may_fail: evidence.may_fail.iter().take(MOST_NAMED).collect(),
+            more_may_fail: evidence.may_fail.len().saturating_sub(MOST_NAMED),
             left_out: evidence
                 .left_out
                 .iter()
@@ -230,6 +236,15 @@ fn counts(evidence: &Evidence) -> Vec<(&ApplicationName, usize)> {
 
 fn row<'a>(evidence: &'a Evidence, server: &'a ServerEvidence, zone: Option<&str>) -> Row<'a> {
     let mut facts = Vec::new();
+    if let Some(trouble) = &server.trouble {
+        facts.push(one_line(trouble, LONGEST_TEXT));
+    }
+    if let Some(life_cycle) = server.life_cycle {
+        facts.push(life_cycle.to_string());
+    }
+    if let Some(replication) = server.replication {
+        facts.push(replication.to_string());
+    }
     if let Some(lag) = server.lag {
         facts.push(format!("lag {}", words::duration(lag)));
     }
@@ -258,6 +273,7 @@ fn row<'a>(evidence: &'a Evidence, server: &'a ServerEvidence, zone: Option<&str
             checks => format!("{} passed", words::count(checks as usize, "check")),
         },
         validated: words::time(server.validated_at, zone),
+        seen: server.seen_at.map(|at| words::time(at, zone)),
         facts,
         took: (whole > 0).then(|| {
             format!(

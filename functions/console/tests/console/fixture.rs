@@ -324,6 +324,7 @@ impl Console {
             approver: Approver::Mail(MAIL.to_owned()),
             expires: time("2026-12-05T20:00:00Z"),
             door: Door::Mail,
+            withdrawals: 0,
         }
     }
 

@@ -89,7 +89,7 @@ fn everything_says(text: &str, draft: &mut Draft) {
     });
     let evidence = &mut open.evidence;
     evidence.round = 1;
-    evidence.changed = vec![says()];
+    evidence.changed = std::iter::once(says()).collect();
     evidence.warnings = vec![Warning {
         kind: WarningKind::Stalled,
         text: says(),
@@ -131,7 +131,7 @@ fn everything_says(text: &str, draft: &mut Draft) {
     }];
     let finalize = GateState::Lapsed {
         at: draft.now,
-        changes: vec![says()],
+        changes: std::iter::once(says()).collect(),
         told: None,
     };
     draft.wave.gates.insert(Gate::Finalize, finalize);
@@ -213,8 +213,14 @@ proptest! {
     #[test]
     fn any_request_is_answered(
         method in "GET|POST|PUT|HEAD|[A-Z]{0,8}",
-        path in "/(api|decide|waves|orders|gates|cutover|decisions|commands|[/.%~\\PC]){0,8}|\\PC{0,40}",
-        query in "token=\\PC{0,40}|\\PC{0,40}",
+        path in prop_oneof![
+            "/(api|decide|waves|orders|gates|cutover|decisions|commands|[/.%~\\PC]){0,8}|\\PC{0,40}",
+            "/(wave|decide|slack/actions|api/refused|api/waves/orders/(audit|timeline|page|commands))",
+        ],
+        query in prop_oneof![
+            "token=\\PC{0,40}|\\PC{0,40}",
+            "((token|view|stage|application|page|after|seals|day)=(true|[0-9]{1,20}|\\PC{0,20})&?){1,5}",
+        ],
         body in prop::option::of("\\PC{0,60}"),
         media_type in "application/json|application/x-www-form-urlencoded|\\PC{0,20}",
         encoded in any::<bool>(),

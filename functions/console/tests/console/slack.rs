@@ -96,6 +96,7 @@ pub(super) fn button() -> Button {
         gate: Gate::Cutover,
         evidence: evidence().hash(),
         expires: time("2026-12-05T20:00:00Z"),
+        withdrawals: 0,
     }
 }
 

@@ -168,7 +168,9 @@ pub(crate) fn evidence_again(gate: Gate) -> Evidence {
         round: 1,
         changed: vec![format!(
             "orders-web02\nwould be launched otherwise: {difference}"
-        )],
+        )]
+        .into_iter()
+        .collect(),
         ..evidence(gate)
     }
 }
@@ -209,6 +211,7 @@ pub(crate) async fn store_showing(
         mailboxes: Vec::new(),
         notify: vec![Channel::Sns],
         asking,
+        withdrawals: 0,
     })
     .await
 }

@@ -21,6 +21,7 @@ fn asking(asking: Asking, who: &str) -> Task {
         mailboxes: vec![mail("ops"), mail("lead")],
         notify: vec![Channel::Sns],
         asking,
+        withdrawals: 0,
     }
 }
 

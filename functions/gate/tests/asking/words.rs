@@ -101,7 +101,7 @@ impl Theirs {
         Evidence {
             round: 1,
             servers: servers.collect(),
-            changed: vec![self.changed.clone(); 2],
+            changed: vec![self.changed.clone(); 2].into_iter().collect(),
             warnings: vec![
                 Warning {
                     kind: WarningKind::Changed,
@@ -149,6 +149,7 @@ fn question<'a>(evidence: &'a Evidence, approvers: &'a [Approver], asking: Askin
         expires: time("2026-12-05T20:00:00Z"),
         notify: &[],
         asking,
+        withdrawals: 0,
         console_url: "https://console.example.com",
     }
 }

@@ -8,8 +8,8 @@ use jiff::Timestamp;
 
 use super::inbox::{Answer, in_motion};
 use super::turn::{Turn, servers};
-use super::{cleanup, gates, wants};
-use crate::gate::{Approval, Door, Gate, GateState, OpenGate, Part, Verdict};
+use super::{cleanup, evidence, gates, wants};
+use crate::gate::{Approval, Changes, Door, Gate, GateState, OpenGate, Part, Verdict};
 use crate::hold::HoldReason;
 use crate::id::ServerId;
 use crate::plan::{Approver, GatePlan};
@@ -167,10 +167,12 @@ pub(super) fn withdraw(turn: &mut Turn, by: &Approver, gate: Gate, evidence: &st
         return Err("the evidence has changed since; look at it again".to_owned());
     }
     let before = open.approvals.len();
-    open.approvals.retain(|a| !plan.same_person(&a.by, by));
+    // Another principal whom the same entry of the plan lets decide is somebody else.
+    open.approvals.retain(|a| !plan.did(by, &a.by));
     if open.approvals.len() == before {
         return Err(format!("{by} has not approved the {gate} gate"));
     }
+    open.withdrawals += 1;
     let undone = matches!(state, Some(GateState::Approved { .. }));
     turn.wave.gates.insert(gate, GateState::Open(open));
     Ok(if undone {
@@ -244,6 +246,7 @@ pub(super) fn waive(
         });
     }
     gates::back_to_testing(turn);
+    lapse_before_cutover(turn, ids, &waiver);
     let mended = match turn.wave.hold.as_ref().map(|h| &h.reason) {
         Some(HoldReason::ServersFailed { .. }) => !turn.servers.iter().any(wants::failed),
         Some(HoldReason::BudgetSpent { allowed, .. }) => {
@@ -259,6 +262,23 @@ pub(super) fn waive(
         "{by} waived {check} on {}: {reason}",
         servers(ids.len())
     ))
+}
+
+/// What is still to be cut over was approved without this waiver: the gate asks again. (Until the
+/// cutovers begin the evidence tells.)
+fn lapse_before_cutover(turn: &mut Turn, ids: &[ServerId], waiver: &Waiver) {
+    if turn.wave.phase != Phase::CuttingOver {
+        return;
+    }
+    let still = turn.servers.iter().filter(|s| {
+        ids.contains(&s.id)
+            && matches!(s.stage, Stage::Tested { .. })
+            && !gates::is_put_off(turn, Gate::Cutover, &s.id)
+    });
+    let changes: Changes = still.map(|s| evidence::newly_waived(s, waiver)).collect();
+    if !changes.is_empty() {
+        gates::lapse_if_asked(turn, Gate::Cutover, changes);
+    }
 }
 
 /// Ask a gate again: about everything that is left, or whom it waits for if it is open.

@@ -8,22 +8,20 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 
 use super::turn::{Turn, servers};
-use super::{settings, window};
+use super::{health, settings, window};
 use crate::gate::{
-    CheckShown, Evidence, Gate, LeftOut, ServerEvidence, Summary, Took, Waited, Waived, Warning,
-    WarningKind,
+    Changes, CheckShown, Evidence, Gate, LeftOut, ServerEvidence, Summary, Took, Waited, Waived,
+    Warning, WarningKind,
 };
 use crate::id::{ApplicationName, CommandId, ServerId};
 use crate::observation::{ReplicationState, ServerSeen};
-use crate::server::{End, Passed, Server, Stage, TestInstance, Then};
+use crate::server::{End, Passed, Server, Stage, TestInstance, Then, Waiver};
 use crate::words;
 
 /// A read that is older than this says little: servers at rest are read every five minutes.
 const STALE: SignedDuration = SignedDuration::from_mins(15);
 /// How many servers a warning names.
 const MOST_NAMED: usize = 5;
-/// How many changes are told; the rest is counted.
-const MOST_CHANGES: usize = 50;
 
 /// What is wrong with a server's replication, the worst last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -46,7 +44,7 @@ pub(super) fn subject(server: &Server, gate: Gate) -> Option<&Passed> {
 }
 
 /// What an approver is shown now.
-pub(super) fn evidence(turn: &Turn, gate: Gate, round: u32, changed: Vec<String>) -> Evidence {
+pub(super) fn evidence(turn: &Turn, gate: Gate, round: u32, changed: Changes) -> Evidence {
     let mut checks = Checks::default();
     let subjects: Vec<(&Server, &Passed)> = turn
         .servers
@@ -55,10 +53,14 @@ pub(super) fn evidence(turn: &Turn, gate: Gate, round: u32, changed: Vec<String>
         .collect();
     let mut shown: Vec<ServerEvidence> = subjects
         .iter()
-        .map(|(server, passed)| server_evidence(turn, server, passed, &mut checks))
+        .map(|(server, passed)| server_evidence(turn, gate, server, passed, &mut checks))
         .collect();
     settings::show(turn, gate, &mut shown);
     let waived = subjects.iter().flat_map(|(s, p)| waived(s, p)).collect();
+    let may_fail = match gate {
+        Gate::Cutover => subjects.iter().flat_map(|(s, p)| may_fail(s, p)).collect(),
+        Gate::Finalize => Vec::new(),
+    };
     let left_out: Vec<LeftOut> = turn.servers.iter().filter_map(left_out).collect();
     let projected_downtime = match gate {
         Gate::Cutover => turn
@@ -79,6 +81,7 @@ pub(super) fn evidence(turn: &Turn, gate: Gate, round: u32, changed: Vec<String>
         servers: shown,
         checks: checks.shown,
         waived,
+        may_fail,
         left_out,
         ..Evidence::new(turn.wave.id.clone(), gate, round)
     };
@@ -87,13 +90,18 @@ pub(super) fn evidence(turn: &Turn, gate: Gate, round: u32, changed: Vec<String>
     evidence
 }
 
-/// What changed materially since the evidence was frozen, a sentence each; nothing about servers
-/// that are put off.
-pub(super) fn changes(turn: &Turn, frozen: &Evidence, put_off: &BTreeSet<ServerId>) -> Vec<String> {
+/// What changed materially since the evidence was frozen; nothing about servers that are put off.
+pub(super) fn changes(turn: &Turn, frozen: &Evidence, put_off: &BTreeSet<ServerId>) -> Changes {
     let gate = frozen.gate;
     let then: BTreeMap<&ServerId, &ServerEvidence> =
         frozen.servers.iter().map(|s| (&s.server, s)).collect();
-    let mut changes = Vec::new();
+    let known: BTreeSet<(&ServerId, &str, &str)> = frozen
+        .waived
+        .iter()
+        .chain(&frozen.may_fail)
+        .map(|w| (&w.server, w.check.as_str(), w.reason.as_str()))
+        .collect();
+    let mut changes = Changes::default();
     for server in &turn.servers {
         if put_off.contains(&server.id) {
             continue;
@@ -111,29 +119,41 @@ pub(super) fn changes(turn: &Turn, frozen: &Evidence, put_off: &BTreeSet<ServerI
             }
             (Some(then), Some(_)) if gate == Gate::Cutover => {
                 let seen = turn.seen.get(&server.id);
-                changes.extend(
-                    worse(then, frozen.max_lag, seen, turn.wave.plan.policy.max_lag)
-                        .map(|what| format!("{name} {what}")),
-                );
-                changes.extend(settings::since_shown(turn, server, then));
+                let worse = worse(then, frozen.max_lag, seen, turn.wave.plan.policy.max_lag);
+                let waivers = server.waivers.iter();
+                let new = waivers.filter(|w| {
+                    !known.contains(&(&server.id, w.check.as_str(), w.reason.as_str()))
+                });
+                worse
+                    .map(|what| format!("{name} {what}"))
+                    .into_iter()
+                    .chain(settings::since_shown(turn, server, then))
+                    .chain(new.map(|waiver| newly_waived(server, waiver)))
+                    .for_each(|change| changes.push(change));
             }
-            (Some(_), Some(_)) => {}
+            (Some(then), Some(_)) => {
+                let trouble = health::trouble(turn, server);
+                if let Some(what) = trouble.filter(|what| then.trouble.as_deref() != Some(what)) {
+                    changes.push(format!("{name}: {what}"));
+                }
+            }
         }
     }
     if frozen.window != turn.wave.plan.window {
         changes.push("the window is another one".to_owned());
     }
-    bounded(changes)
+    changes
 }
 
-/// The first changes; the rest is counted.
-pub(super) fn bounded(mut changes: Vec<String>) -> Vec<String> {
-    if changes.len() > MOST_CHANGES {
-        let more = changes.len() - MOST_CHANGES;
-        changes.truncate(MOST_CHANGES);
-        changes.push(format!("and {more} more changes"));
-    }
-    changes
+/// That a check may fail on a server from now on.
+pub(super) fn newly_waived(server: &Server, waiver: &Waiver) -> String {
+    format!(
+        "{} may fail on {}: {} waived it ({})",
+        waiver.check,
+        words::one_line(&server.hostname, 80),
+        waiver.by,
+        waiver.reason
+    )
 }
 
 /// What became of a server's replication, if it is in worse trouble than was shown.
@@ -215,6 +235,7 @@ impl Checks {
 
 fn server_evidence(
     turn: &Turn,
+    gate: Gate,
     server: &Server,
     passed: &Passed,
     checks: &mut Checks,
@@ -242,6 +263,10 @@ fn server_evidence(
         lag: seen.and_then(|s| s.replication.lag),
         last_snapshot: seen.and_then(|s| s.replication.last_snapshot),
         seen_at: seen.map(|s| s.at),
+        trouble: match gate {
+            Gate::Cutover => None,
+            Gate::Finalize => health::trouble(turn, server).map(str::to_owned),
+        },
         ..ServerEvidence::new(
             server.id.clone(),
             server.hostname.clone(),
@@ -255,17 +280,31 @@ fn server_evidence(
 
 /// The checks that failed on a server and were waived, with who said so.
 fn waived<'a>(server: &'a Server, passed: &'a Passed) -> impl Iterator<Item = Waived> + 'a {
-    let failed = passed.trial.results.iter().filter(|result| result.waived);
-    failed.filter_map(|result| {
-        let waiver = server.waivers.iter().find(|w| w.check == result.document)?;
-        Some(Waived {
-            server: server.id.clone(),
-            hostname: server.hostname.clone(),
-            check: waiver.check.clone(),
-            by: waiver.by.clone(),
-            reason: waiver.reason.clone(),
-        })
-    })
+    let waivers = server.waivers.iter();
+    let failed = waivers.filter(|waiver| failed(passed, waiver));
+    failed.map(|waiver| shown(server, waiver))
+}
+
+/// The checks that did not fail on a server, and may: waived before they did.
+fn may_fail<'a>(server: &'a Server, passed: &'a Passed) -> impl Iterator<Item = Waived> + 'a {
+    let waivers = server.waivers.iter();
+    let passed = waivers.filter(|waiver| !failed(passed, waiver));
+    passed.map(|waiver| shown(server, waiver))
+}
+
+fn failed(passed: &Passed, waiver: &Waiver) -> bool {
+    let mut results = passed.trial.results.iter();
+    results.any(|result| result.waived && result.document == waiver.check)
+}
+
+fn shown(server: &Server, waiver: &Waiver) -> Waived {
+    Waived {
+        server: server.id.clone(),
+        hostname: server.hostname.clone(),
+        check: waiver.check.clone(),
+        by: waiver.by.clone(),
+        reason: waiver.reason.clone(),
+    }
 }
 
 fn left_out(server: &Server) -> Option<LeftOut> {
@@ -332,6 +371,7 @@ fn summary(evidence: &Evidence) -> Summary {
 
 fn warnings(turn: &Turn, evidence: &Evidence, subjects: &[(&Server, &Passed)]) -> Vec<Warning> {
     let mut warnings = Vec::new();
+    let mut unhealthy: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     let mut warn = |kind, names: Vec<&str>, text: &str| {
         if !names.is_empty() {
             warnings.push(Warning {
@@ -388,26 +428,42 @@ fn warnings(turn: &Turn, evidence: &Evidence, subjects: &[(&Server, &Passed)]) -
         repeated.map(|(s, _)| s.hostname.as_str()).collect(),
         "A launch came from a previous snapshot and was repeated",
     );
-    if !evidence.waived.is_empty() {
-        let each: Vec<String> = evidence
-            .waived
-            .iter()
-            .take(MOST_NAMED)
-            .map(|w| format!("{} on {} ({}, by {})", w.check, w.hostname, w.reason, w.by))
-            .collect();
-        let more = evidence.waived.len().saturating_sub(MOST_NAMED);
-        let more = match more {
-            0 => String::new(),
-            more => format!("; and {more} more"),
-        };
-        let hosts: BTreeSet<&ServerId> = evidence.waived.iter().map(|w| &w.server).collect();
-        warnings.push(Warning {
-            kind: WarningKind::WaivedCheck,
-            text: format!("Failed and waived: {}{more}.", each.join("; ")),
-            servers: u32::try_from(hosts.len()).unwrap_or(u32::MAX),
-        });
+    for server in &evidence.servers {
+        if let Some(trouble) = &server.trouble {
+            let names = unhealthy.entry(trouble).or_default();
+            names.push(server.hostname.as_str());
+        }
     }
+    for (trouble, names) in unhealthy {
+        warn(
+            WarningKind::Unhealthy,
+            names,
+            &format!("Not healthy, {trouble}"),
+        );
+    }
+    warnings.extend(waivers("Failed and waived", &evidence.waived));
+    let may_fail = "May fail at the cutover, for it was waived";
+    warnings.extend(waivers(may_fail, &evidence.may_fail));
     warnings
+}
+
+/// A warning of checks that were waived, if there are any.
+fn waivers(text: &str, waived: &[Waived]) -> Option<Warning> {
+    let each: Vec<String> = waived
+        .iter()
+        .take(MOST_NAMED)
+        .map(|w| format!("{} on {} ({}, by {})", w.check, w.hostname, w.reason, w.by))
+        .collect();
+    let more = match waived.len().saturating_sub(MOST_NAMED) {
+        0 => String::new(),
+        more => format!("; and {more} more"),
+    };
+    let hosts: BTreeSet<&ServerId> = waived.iter().map(|w| &w.server).collect();
+    (!waived.is_empty()).then(|| Warning {
+        kind: WarningKind::WaivedCheck,
+        text: format!("{text}: {}{more}.", each.join("; ")),
+        servers: u32::try_from(hosts.len()).unwrap_or(u32::MAX),
+    })
 }
 
 fn named(names: &[&str]) -> String {

@@ -5,17 +5,27 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::SignedDuration;
+
 use super::turn::{Turn, later, servers};
 use super::{evidence, rollback};
 use crate::audit::About;
 use crate::effect::Task;
-use crate::gate::{Approval, Asking, Evidence, Gate, GateState, OpenGate};
+use crate::gate::{Approval, Asking, Changes, Evidence, Gate, GateState, OpenGate};
 use crate::hold::HoldReason;
 use crate::id::{JobId, ServerId};
 use crate::news::News;
 use crate::plan::{Approver, GatePlan, OnExpiry};
 use crate::server::{Server, Stage};
 use crate::wave::Phase;
+use crate::words;
+
+/// The most changes, and the most servers, that a sentence tells.
+const MOST_TOLD: usize = 5;
+/// How often people can have a question asked again, and how long they wait between two times:
+/// each is a mail to everybody who has not decided.
+const MOST_REMINDERS: u32 = 10;
+const BETWEEN_REMINDERS: SignedDuration = SignedDuration::from_mins(5);
 
 /// Ask, count or lapse; gives whether the gate is approved for something that is there now.
 pub(super) fn approved(turn: &mut Turn, gate: Gate) -> bool {
@@ -48,7 +58,7 @@ pub(super) fn approved(turn: &mut Turn, gate: Gate) -> bool {
             let telling = told.is_some_and(|told| turn.wave.open.contains_key(&told));
             !telling && ask(turn, gate, &plan, changes)
         }
-        None => ask(turn, gate, &plan, Vec::new()),
+        None => ask(turn, gate, &plan, Changes::default()),
     }
 }
 
@@ -60,6 +70,12 @@ pub(super) fn is_put_off(turn: &Turn, gate: Gate, server: &ServerId) -> bool {
     }
 }
 
+/// The wave is being ended: nobody is asked any more.
+pub(super) fn ask_no_more(turn: &mut Turn) {
+    let decided = |state: &mut GateState| matches!(state, GateState::Approved { .. });
+    turn.wave.gates.retain(|_, state| decided(state));
+}
+
 /// The approval is acted on: it cannot be withdrawn any more.
 pub(super) fn act_on(turn: &mut Turn, gate: Gate) {
     if let Some(GateState::Approved { question, .. }) = turn.wave.gates.get_mut(&gate) {
@@ -68,8 +84,7 @@ pub(super) fn act_on(turn: &mut Turn, gate: Gate) {
 }
 
 /// A gate that people were asked at, or that they approved, is asked again because of these.
-pub(super) fn lapse_if_asked(turn: &mut Turn, gate: Gate, changes: Vec<String>) {
-    let changes = evidence::bounded(changes);
+pub(super) fn lapse_if_asked(turn: &mut Turn, gate: Gate, changes: Changes) {
     match turn.wave.gates.get(&gate) {
         None => {}
         Some(GateState::Open(_)) => {
@@ -83,14 +98,14 @@ pub(super) fn lapse_if_asked(turn: &mut Turn, gate: Gate, changes: Vec<String>) 
         Some(GateState::Approved { .. }) => drop(turn.wave.gates.remove(&gate)),
         Some(GateState::Lapsed { .. }) => {
             if let Some(GateState::Lapsed { changes: told, .. }) = turn.wave.gates.get_mut(&gate) {
-                told.extend(changes);
+                told.add(changes);
             }
         }
     }
 }
 
 /// What was said does not count any more: tell people what changed, then ask again.
-fn lapse(turn: &mut Turn, gate: Gate, plan: &GatePlan, changes: Vec<String>) {
+fn lapse(turn: &mut Turn, gate: Gate, plan: &GatePlan, changes: Changes) {
     if plan.automatic {
         turn.wave.gates.remove(&gate);
         ask(turn, gate, plan, changes);
@@ -98,7 +113,10 @@ fn lapse(turn: &mut Turn, gate: Gate, plan: &GatePlan, changes: Vec<String>) {
     }
     turn.note(
         "EvidenceChanged",
-        format!("The {gate} gate is asked again: {}.", list(&changes)),
+        format!(
+            "The {gate} gate is asked again: {}.",
+            changes.clause(MOST_TOLD)
+        ),
     );
     turn.about(About::gate(gate));
     let told = turn.tell(News::GateAsksAgain {
@@ -269,6 +287,20 @@ pub(super) fn ask_the_silent(turn: &mut Turn, gate: Gate) -> Result<String, Stri
             "everybody who may decide at the {gate} gate has decided"
         ));
     }
+    if open.reminders >= MOST_REMINDERS {
+        return Err(format!(
+            "the {gate} gate was asked {MOST_REMINDERS} times again already"
+        ));
+    }
+    if let Some(at) = open
+        .reminded
+        .filter(|at| later(*at, BETWEEN_REMINDERS) > turn.now)
+    {
+        return Err(format!(
+            "the {gate} gate was asked again at {} already; wait some minutes",
+            at.strftime("%H:%M:%S UTC")
+        ));
+    }
     if let Some(GateState::Open(open)) = turn.wave.gates.get_mut(&gate) {
         open.again = true;
     }
@@ -307,6 +339,7 @@ fn remind(turn: &mut Turn, gate: Gate, plan: &GatePlan, mut open: OpenGate) {
             mailboxes: plan.mailboxes(),
             notify: plan.notify.clone(),
             asking,
+            withdrawals: open.withdrawals,
         };
         let Some(effect) = turn.plan(task) else {
             continue;
@@ -319,6 +352,7 @@ fn remind(turn: &mut Turn, gate: Gate, plan: &GatePlan, mut open: OpenGate) {
             }
             Asking::Reminder | Asking::First => {
                 open.reminded = Some(turn.now);
+                open.reminders += 1;
                 open.again = false;
                 let text = format!("Who has not decided at the {gate} gate is asked again.");
                 ("ApproversReminded", text)
@@ -330,7 +364,7 @@ fn remind(turn: &mut Turn, gate: Gate, plan: &GatePlan, mut open: OpenGate) {
     turn.wave.gates.insert(gate, GateState::Open(open));
 }
 
-fn ask(turn: &mut Turn, gate: Gate, plan: &GatePlan, changed: Vec<String>) -> bool {
+fn ask(turn: &mut Turn, gate: Gate, plan: &GatePlan, changed: Changes) -> bool {
     if turn.wave.hold.is_some() {
         return false;
     }
@@ -353,6 +387,7 @@ fn ask(turn: &mut Turn, gate: Gate, plan: &GatePlan, changed: Vec<String>) -> bo
         mailboxes: plan.mailboxes(),
         notify: plan.notify.clone(),
         asking: Asking::First,
+        withdrawals: 0,
     };
     let Some(effect) = turn.plan(task) else {
         return false;
@@ -435,7 +470,7 @@ fn other_launches(
     gate: Gate,
     jobs: &BTreeMap<ServerId, JobId>,
     put_off: &BTreeSet<ServerId>,
-) -> Vec<String> {
+) -> Changes {
     let launch = |s: &Server| evidence::subject(s, gate).map(|passed| passed.launch.job.clone());
     let gone = |s: &&Server| jobs.contains_key(&s.id) && launch(s).is_none() && s.left();
     let other = |s: &&Server| {
@@ -461,20 +496,6 @@ fn other_launches(
     }
 }
 
-fn list(changes: &[String]) -> String {
-    const SHOWN: usize = 5;
-    let mut text = changes
-        .iter()
-        .take(SHOWN)
-        .cloned()
-        .collect::<Vec<_>>()
-        .join("; ");
-    if changes.len() > SHOWN {
-        text.push_str(&format!("; and {} more", changes.len() - SHOWN));
-    }
-    text
-}
-
 /// A wave with a server that has to be tested again goes back to testing, and its cutover gate
 /// is asked again.
 pub(super) fn back_to_testing(turn: &mut Turn) {
@@ -494,8 +515,8 @@ pub(super) fn back_to_testing(turn: &mut Turn) {
         .map(|s| s.hostname.clone())
         .collect();
     if !again.is_empty() && matches!(turn.wave.phase, Phase::AwaitingCutover | Phase::CuttingOver) {
-        let change = format!("to be tested again: {}", list(&again));
-        lapse_if_asked(turn, Gate::Cutover, vec![change]);
+        let change = format!("to be tested again: {}", words::few(&again, MOST_TOLD));
+        lapse_if_asked(turn, Gate::Cutover, std::iter::once(change).collect());
         turn.enter(Phase::Testing);
     }
 }

@@ -3,21 +3,19 @@
 
 use super::decisions::{self, Said};
 use super::turn::Turn;
-use super::{cancel, cleanup, gates, rollback};
+use super::{amend, cancel, cleanup, gates, rollback};
 use crate::audit::About;
-use crate::gate::{Gate, GateState};
+use crate::gate::Gate;
 use crate::hold::{HoldId, HoldReason};
 use crate::id::ServerId;
 use crate::message::{Body, Message};
-use crate::plan::{Approver, Plan, Start};
+use crate::plan::{Approver, Start};
 use crate::server::{CallStep, End, JobStep, RunStep, Server, Stage, TestInstance};
-use crate::wave::{Claims, Phase};
+use crate::wave::Phase;
 use crate::words::one_line;
 
 /// The digits of a hash; what somebody sends instead of one is cut there.
 const HASH: usize = 64;
-/// The most people who change a plan: none of them may approve it, so that each is remembered.
-const MOST_AUTHORS: usize = 50;
 
 /// Deal with one message.
 pub(super) fn receive(turn: &mut Turn, message: Message) {
@@ -40,7 +38,7 @@ pub(super) fn receive(turn: &mut Turn, message: Message) {
         Err("the wave has ended".to_owned())
     } else {
         match body {
-            Body::Apply(plan) => amend(turn, &by, *plan),
+            Body::Apply(plan) => amend::amend(turn, &by, *plan),
             Body::Start => start(turn, &by),
             Body::Hold { note } => hold(turn, &by, note),
             Body::Resume { hold } => resume(turn, hold),
@@ -88,57 +86,6 @@ pub(super) fn receive(turn: &mut Turn, message: Message) {
 
 /// What came of a message: what was done, or why not.
 pub(super) type Answer = Result<String, String>;
-
-fn amend(turn: &mut Turn, by: &Approver, plan: Plan) -> Answer {
-    if plan == turn.wave.plan {
-        return Ok("The plan is the one that is under way already.".to_owned());
-    }
-    let frozen = !matches!(turn.wave.claims, Claims::None);
-    if frozen && plan.applications != turn.wave.plan.applications {
-        return Err("the wave's servers are selected; its applications cannot be changed".into());
-    }
-    let known = turn.wave.authors().any(|author| author.same(by));
-    if !known && turn.wave.authors().count() >= MOST_AUTHORS {
-        return Err(format!(
-            "{MOST_AUTHORS} people have changed this plan, and no more can"
-        ));
-    }
-    match turn.wave.phase {
-        Phase::Finalizing | Phase::RollingBack | Phase::Aborting => {
-            return Err("it is too late to change the plan".to_owned());
-        }
-        Phase::CuttingOver => {
-            if turn.servers.iter().any(in_motion) {
-                return Err("cutovers are under way; change the plan when they rest".to_owned());
-            }
-            gates::lapse_if_asked(turn, Gate::Cutover, vec![format!("{by} changed the plan")]);
-            turn.enter(Phase::AwaitingCutover);
-        }
-        Phase::AwaitingCutover => {
-            gates::lapse_if_asked(turn, Gate::Cutover, vec![format!("{by} changed the plan")]);
-        }
-        Phase::Soaking { .. } | Phase::AwaitingFinalize => {
-            gates::lapse_if_asked(turn, Gate::Finalize, vec![format!("{by} changed the plan")]);
-        }
-        Phase::Waiting
-        | Phase::Preflight { .. }
-        | Phase::Testing
-        | Phase::Completed
-        | Phase::RolledBack
-        | Phase::Aborted => {}
-    }
-    if let Phase::Soaking { .. } = turn.wave.phase {
-        let until = turn.wave.phase_since.saturating_add(plan.gates.soak);
-        turn.wave.phase = Phase::Soaking {
-            until: until.unwrap_or(jiff::Timestamp::MAX).max(turn.now),
-        };
-    }
-    turn.wave.plan = plan;
-    let before = std::mem::replace(&mut turn.wave.applied_by, by.clone());
-    turn.wave.authors_before.push(before);
-    turn.wave.authors_before.retain(|author| !author.same(by));
-    Ok("The plan was changed; a gate that was asked is asked again.".to_owned())
-}
 
 pub(super) fn in_motion(server: &Server) -> bool {
     !matches!(
@@ -381,9 +328,7 @@ fn abort(turn: &mut Turn) -> Answer {
         _ => {}
     }
     turn.wave.hold = None;
-    // Nobody is asked any more.
-    let decided = |state: &mut GateState| matches!(state, GateState::Approved { .. });
-    turn.wave.gates.retain(|_, state| decided(state));
+    gates::ask_no_more(turn);
     cancel::cancel_planned(turn);
     turn.enter(Phase::Aborting);
     Ok("The wave is being ended; what was started is cleaned up.".to_owned())

@@ -63,7 +63,7 @@ pub fn interest(
                 step: JobStep::Due { .. },
                 ..
             } => server.instance.as_ref(),
-            Stage::CutOver { .. } if matches!(wave.phase, Phase::Soaking { until } if until <= now) => {
+            Stage::CutOver { .. } if decides_on_health(&wave.phase, now) => {
                 server.cutover.as_ref().map(|c| &c.launch.instance)
             }
             _ => None,
@@ -110,6 +110,16 @@ pub fn interest(
         )
     });
     interest
+}
+
+/// Whether it is decided now how healthy is what runs in AWS: at the end of the soak, and while
+/// people are asked whether to finalize it.
+fn decides_on_health(phase: &Phase, now: Timestamp) -> bool {
+    match phase {
+        Phase::Soaking { until } => *until <= now,
+        Phase::AwaitingFinalize => true,
+        _ => false,
+    }
 }
 
 /// Whether the source server itself is read: while something is awaited of it, before a step that

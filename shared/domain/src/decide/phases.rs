@@ -1,15 +1,16 @@
 //! The wave's phases: when it goes on to the next, and when it is held.
 
-use super::follow::{self, ready_to_test};
+use super::follow::ready_to_test;
+use super::health::Health;
 use super::turn::{Turn, later};
 use super::wants::failed;
-use super::{claims, cleanup, cutovers, gates, rollback, selection, window};
+use super::{claims, cleanup, cutovers, gates, health, rollback, selection, window};
 use crate::effect::Task;
 use crate::gate::Gate;
 use crate::hold::HoldReason;
 use crate::id::ApplicationName;
 use crate::news::News;
-use crate::observation::{Answer, StatusChecks, WaveSeen};
+use crate::observation::{Answer, WaveSeen};
 use crate::plan::Start;
 use crate::server::{Purpose, Server, Stage, TestInstance};
 use crate::wave::{Claims, Phase};
@@ -45,6 +46,7 @@ pub(super) fn step(turn: &mut Turn) -> bool {
             if gates::approved(turn, Gate::Finalize) {
                 turn.enter(Phase::Finalizing);
             }
+            health::look(turn);
         }
         Phase::Finalizing => finalizing(turn),
         Phase::RollingBack => rollback::rolling_back(turn),
@@ -417,7 +419,7 @@ fn soaking(turn: &mut Turn, until: jiff::Timestamp) {
     let patient = turn.now < later(until, HEALTH_PATIENCE);
     let mut unhealthy = Vec::new();
     for server in running {
-        match health(turn, server, until) {
+        match health::of(turn, server, until) {
             Health::Good => {}
             Health::Unknown(_) if patient => return turn.look_again_soon(),
             Health::Unknown(what) | Health::Bad(what) => {
@@ -429,35 +431,6 @@ fn soaking(turn: &mut Turn, until: jiff::Timestamp) {
         turn.enter(Phase::AwaitingFinalize);
     } else {
         turn.hold(HoldReason::Unhealthy { servers: unhealthy });
-    }
-}
-
-/// How a server that runs in AWS is, seen after the soak.
-enum Health {
-    Good,
-    /// It may yet show.
-    Unknown(&'static str),
-    Bad(&'static str),
-}
-
-fn health(turn: &Turn, server: &Server, until: jiff::Timestamp) -> Health {
-    // Since then it was read in every round.
-    let read = turn.round.as_ref().is_some_and(|round| round.at > until);
-    if read && follow::gone(turn, server) {
-        return Health::Bad(follow::GONE);
-    }
-    let ours = server.cutover.as_ref().map(|c| &c.launch.instance);
-    let seen = turn.seen.get(&server.id).filter(|seen| seen.at > until);
-    let instance = seen.and_then(|seen| seen.instance.as_ref());
-    match instance.filter(|instance| ours == Some(&instance.id)) {
-        None => Health::Unknown("its instance could not be looked at"),
-        Some(instance) if instance.gone => Health::Bad("its instance is gone"),
-        Some(instance) if !instance.running => Health::Bad("its instance does not run"),
-        Some(instance) => match instance.checks {
-            StatusChecks::Passed => Health::Good,
-            StatusChecks::Pending => Health::Unknown("its EC2 status checks have not ended"),
-            StatusChecks::Failed => Health::Bad("its EC2 status checks fail"),
-        },
     }
 }
 

@@ -158,8 +158,7 @@ fn end(turn: &Turn, question: &Question) -> Option<String> {
             })
         }
         Some(GateState::Lapsed { changes, .. }) => {
-            let named = changes.iter().take(MOST_CHANGES).cloned();
-            let named = named.collect::<Vec<_>>().join("; ");
+            let named = changes.clause(MOST_CHANGES);
             Some(format!("It lapsed, and is asked again: {named}."))
         }
         Some(GateState::Open(_) | GateState::Approved { .. }) | None => {

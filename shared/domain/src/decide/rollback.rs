@@ -12,7 +12,7 @@ use super::inbox::Answer;
 use super::outcomes::in_effect;
 use super::refusals::{hold_reason, pause};
 use super::turn::{Turn, later};
-use super::{cancel, phases};
+use super::{cancel, gates, phases};
 use crate::audit::About;
 use crate::effect::{Effect, Outcome, Refusal, RefusalKind, Task};
 use crate::hold::HoldReason;
@@ -61,6 +61,7 @@ pub(super) fn ask(turn: &mut Turn, by: &impl ToString, note: &str) -> Answer {
 /// Undo what was cut over; `why` is a sentence.
 pub(super) fn begin(turn: &mut Turn, why: String) {
     turn.wave.hold = None;
+    gates::ask_no_more(turn);
     cancel::cancel_planned(turn);
     turn.enter(Phase::RollingBack);
     turn.tell(News::RollbackStarted { why });

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 
 use super::turn::{Turn, later};
-use crate::gate::{Evidence, Gate, GateState, ServerEvidence, WarningKind};
+use crate::gate::{Changes, Evidence, Gate, GateState, ServerEvidence, WarningKind};
 use crate::id::ServerId;
 use crate::launch_settings::{LaunchSettings, list};
 use crate::observation::{ServerSeen, SettingsSeen};
@@ -165,7 +165,8 @@ fn wanted(wave: &Wave, server: &Server) -> Wanted {
     }
 }
 
-fn rest(policy: &Policy) -> SignedDuration {
+/// How long passes between two looks at what rests.
+pub(super) fn rest(policy: &Policy) -> SignedDuration {
     policy.observe_every * LOOKS_AT_REST
 }
 
@@ -200,7 +201,7 @@ pub(super) fn changes<'a>(
     turn: &Turn,
     members: impl Iterator<Item = &'a usize>,
     check: fn(&Turn, &Server) -> Standing,
-) -> Vec<String> {
+) -> Changes {
     let members = members.filter_map(|index| turn.servers.get(*index));
     let changed = |server| match check(turn, server) {
         Standing::Changed(change) => Some(change),

@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::Gate;
+use super::{Changes, Gate};
 use crate::id::{ApplicationName, CommandId, InstanceId, JobId, ServerId, WaveId};
 use crate::launch_settings::{Difference, SettingsMark};
 use crate::observation::{LifeCycle, ReplicationState};
@@ -23,8 +23,8 @@ pub struct Evidence {
     pub round: u32,
     /// Everything in a few numbers.
     pub summary: Summary,
-    /// What changed since the gate was asked before, a sentence each.
-    pub changed: Vec<String>,
+    /// What changed since the gate was asked before.
+    pub changed: Changes,
     /// What an approver should know before all else.
     pub warnings: Vec<Warning>,
     /// When cutovers may be launched.
@@ -41,6 +41,9 @@ pub struct Evidence {
     pub checks: Vec<CheckShown>,
     /// Checks that failed and that a person waived.
     pub waived: Vec<Waived>,
+    /// Checks that may fail at the cutover, because a person waived them.
+    #[serde(default)]
+    pub may_fail: Vec<Waived>,
     /// Servers that left the wave, and why.
     pub left_out: Vec<LeftOut>,
 }
@@ -97,8 +100,10 @@ pub enum WarningKind {
     StaleData,
     /// An earlier test came from a previous snapshot and was repeated.
     PreviousSnapshot,
-    /// A failed check was waived.
+    /// A failed check was waived, or one may fail.
     WaivedCheck,
+    /// What runs in AWS is not healthy.
+    Unhealthy,
     /// It is not as it was when the test passed.
     Changed,
 }
@@ -134,6 +139,9 @@ pub struct ServerEvidence {
     pub last_snapshot: Option<Timestamp>,
     /// When MGN said so; absent if it never did.
     pub seen_at: Option<Timestamp>,
+    /// What is wrong with the instance that it was cut over to, if the gate is about finalizing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trouble: Option<String>,
     /// The settings that its cutover would be launched with, or was launched with if the gate is
     /// about finalizing; absent if they could not be read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -166,7 +174,7 @@ pub struct CheckShown {
     pub waived: bool,
 }
 
-/// A check that failed on a server and that a person waived.
+/// A check that a person waived on a server.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Waived {
     /// Which server.
@@ -201,7 +209,7 @@ impl Evidence {
             gate,
             round,
             summary: Summary::default(),
-            changed: Vec::new(),
+            changed: Changes::default(),
             warnings: Vec::new(),
             window: None,
             projected_downtime: None,
@@ -210,6 +218,7 @@ impl Evidence {
             servers: Vec::new(),
             checks: Vec::new(),
             waived: Vec::new(),
+            may_fail: Vec::new(),
             left_out: Vec::new(),
         }
     }
@@ -260,6 +269,7 @@ impl ServerEvidence {
             lag: None,
             last_snapshot: None,
             seen_at: None,
+            trouble: None,
             settings: None,
             differences: Vec::new(),
         }

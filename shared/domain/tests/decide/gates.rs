@@ -216,7 +216,7 @@ fn replication_that_is_paused_or_begun_anew_lapses_an_approval() {
         seen.replication.state = state;
         hand.until_that("a lapse", |hand| {
             matches!(hand.wave().gates.get(&CUTOVER), Some(GateState::Lapsed { changes, .. })
-                if *changes == [format!("host01 {what}")])
+                if changes.told == [format!("host01 {what}")])
         });
     }
 }
@@ -271,8 +271,8 @@ fn a_server_that_falls_behind_lapses_the_approvals_and_people_are_told_first() {
         panic!("lapsed")
     };
     assert_eq!(
-        changes,
-        &["host01 is 3 min behind its source; the plan allows 1 min"]
+        changes.told,
+        ["host01 is 3 min behind its source; the plan allows 1 min"]
     );
     assert!(told.is_some());
     let Some(Task::Notify { news }) = hand.tasks.last() else {
@@ -281,7 +281,7 @@ fn a_server_that_falls_behind_lapses_the_approvals_and_people_are_told_first() {
     assert_eq!(news.kind(), "gate_asks_again");
     hand.asked();
     let shown = hand.evidence(CUTOVER);
-    assert_eq!(shown.changed.len(), 1);
+    assert_eq!(shown.changed.told.len(), 1);
     assert_eq!(shown.warnings[0].kind, WarningKind::Behind);
     assert_eq!(hand.open(CUTOVER).approvals, []);
     // What was shown before counts no more; what is shown now is known and lapses nothing.
@@ -319,7 +319,7 @@ fn a_stall_lapses_an_approval_that_waits_for_its_window() {
     seen.replication.state = ReplicationState::Stalled;
     hand.asked();
     assert_eq!(
-        hand.evidence(CUTOVER).changed,
+        hand.evidence(CUTOVER).changed.told,
         ["host00 does not replicate any more"]
     );
 }
@@ -336,7 +336,7 @@ fn a_server_that_leaves_lapses_the_approvals() {
     });
     let shown = hand.evidence(CUTOVER);
     assert_eq!(shown.servers.len(), 2);
-    assert!(shown.changed[0].starts_with("host02 "), "{shown:?}");
+    assert!(shown.changed.told[0].starts_with("host02 "), "{shown:?}");
 }
 
 #[test]

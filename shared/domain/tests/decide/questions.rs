@@ -217,7 +217,10 @@ fn lapsed_with_what_changed() {
         .collect();
     check(
         hand,
-        &format!("It lapsed, and is asked again: {}.", named.join("; ")),
+        &format!(
+            "It lapsed, and is asked again: {}; and 2 more.",
+            named.join("; ")
+        ),
     );
 }
 

@@ -63,7 +63,12 @@ impl Hand {
     }
 
     fn changed(&self) -> Vec<&str> {
-        self.shown().changed.iter().map(String::as_str).collect()
+        self.shown()
+            .changed
+            .told
+            .iter()
+            .map(String::as_str)
+            .collect()
     }
 
     fn cutovers(&self) -> usize {

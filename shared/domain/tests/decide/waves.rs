@@ -366,7 +366,7 @@ fn a_test_outside_the_wave_lapses_the_approval() {
     hand.until("Testing");
     assert!(matches!(
         hand.wave().gates.get(&Gate::Cutover),
-        Some(GateState::Lapsed { changes, .. }) if changes == &["to be tested again: host01"]
+        Some(GateState::Lapsed { changes, .. }) if changes.told == ["to be tested again: host01"]
     ));
     hand.until("AwaitingCutover").turn();
     hand.approve();

@@ -58,6 +58,7 @@ impl Question<'_> {
             left_out,
             ..
         } = self.evidence;
+        let (told, more_changed) = changed.first(MOST_LISTED);
         let waived = waived.iter().map(|waived| {
             let words = [&waived.hostname, &waived.check, &waived.by, &waived.reason];
             let [host, check, by, why] = words.map(|word| theirs(word, LONGEST_REASON));
@@ -67,20 +68,25 @@ impl Question<'_> {
             let name = theirs(&left.hostname, LONGEST_NAME);
             format!("{name}: {}", theirs(&left.reason, LONGEST_REASON))
         });
-        let parts: [(&str, Vec<String>); 4] = [
-            ("Changed since it was asked", sentences(changed.iter())),
-            ("Warnings", sentences(warnings.iter().map(|w| &w.text))),
-            ("Checks that failed and were waived", waived.collect()),
-            ("Left out, they stay as they are", left_out.collect()),
+        let warnings = warnings.iter().map(|w| &w.text);
+        let parts: [(&str, Vec<String>, usize); 4] = [
+            (
+                "Changed since it was asked",
+                sentences(told.iter()),
+                more_changed,
+            ),
+            ("Warnings", sentences(warnings), 0),
+            ("Checks that failed and were waived", waived.collect(), 0),
+            ("Left out, they stay as they are", left_out.collect(), 0),
         ];
         parts
             .iter()
-            .filter(|(_, lines)| !lines.is_empty())
-            .map(|(title, lines)| {
+            .filter(|(_, lines, _)| !lines.is_empty())
+            .map(|(title, lines, untold)| {
                 let mut shown = vec![format!("*{title}*")];
                 let first = lines.iter().take(MOST_LISTED);
                 shown.extend(first.map(|line| format!("• {line}")));
-                more(&mut shown, lines.len(), MOST_LISTED);
+                more(&mut shown, lines.len() + untold, MOST_LISTED);
                 section(&bounded(&shown))
             })
             .collect()

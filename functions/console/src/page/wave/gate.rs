@@ -7,6 +7,9 @@ use tidegate_domain::words::{self, one_line};
 use crate::decide::gate_plan;
 use crate::page::{LONGEST_TEXT, warnings};
 
+/// The most changes that a card names.
+const MOST_CHANGES: usize = 5;
+
 /// How a gate stands.
 pub(super) struct GateCard {
     pub(super) name: &'static str,
@@ -87,12 +90,14 @@ pub(super) fn card(
             card.title = format!("{word}: the evidence changed");
             card.tone = "warn";
             card.facts.push(("When", words::time(*at, zone)));
+            let (told, more) = changes.first(MOST_CHANGES);
             card.facts.extend(
-                changes
-                    .iter()
-                    .take(5)
+                told.iter()
                     .map(|change| ("Changed", one_line(change, LONGEST_TEXT))),
             );
+            if more > 0 {
+                card.facts.push(("Changed", format!("and {more} more")));
+            }
         }
     }
     card

@@ -1,0 +1,209 @@
+//! A plan that is changed while its wave is under way.
+//!
+//! **Invariant 9**: once a wave was started its gates get no looser, or whoever may apply plans
+//! could decide alone. What changes is told by name, to those who are asked and in the chain.
+
+use super::gates;
+use super::inbox::{Answer, in_motion};
+use super::turn::Turn;
+use crate::gate::{Changes, Gate};
+use crate::plan::{Approver, GatePlan, OnExpiry, Plan};
+use crate::wave::{Claims, Phase};
+use crate::words::{self, few};
+
+/// The most approvers that a change names, and the most changes that the chain tells.
+const MOST_NAMED: usize = 5;
+const MOST_TOLD: usize = 20;
+
+/// The most people who change a plan: none of them may approve it, so that each is remembered.
+const MOST_AUTHORS: usize = 50;
+
+/// Change the plan; a gate that was asked is asked again.
+pub(super) fn amend(turn: &mut Turn, by: &Approver, plan: Plan) -> Answer {
+    if plan == turn.wave.plan {
+        return Ok("The plan is the one that is under way already.".to_owned());
+    }
+    let frozen = !matches!(turn.wave.claims, Claims::None);
+    if frozen && plan.applications != turn.wave.plan.applications {
+        return Err("the wave's servers are selected; its applications cannot be changed".into());
+    }
+    let known = turn.wave.authors().any(|author| author.same(by));
+    if !known && turn.wave.authors().count() >= MOST_AUTHORS {
+        return Err(format!(
+            "{MOST_AUTHORS} people have changed this plan, and no more can"
+        ));
+    }
+    let started = turn.wave.started.is_some() || turn.wave.phase != Phase::Waiting;
+    let looser = looser(&turn.wave.plan, &plan);
+    if started && !looser.is_empty() {
+        return Err(format!(
+            "the wave has started, and from then on its gates get no looser: {}",
+            looser.join("; ")
+        ));
+    }
+    let different: Changes = differences(&turn.wave.plan, &plan).into_iter().collect();
+    let changes = || -> Changes {
+        let changed = format!("{by} changed the plan");
+        let mut changes: Changes = std::iter::once(changed).collect();
+        changes.add(different.clone());
+        changes
+    };
+    match turn.wave.phase {
+        Phase::Finalizing | Phase::RollingBack | Phase::Aborting => {
+            return Err("it is too late to change the plan".to_owned());
+        }
+        Phase::CuttingOver => {
+            if turn.servers.iter().any(in_motion) {
+                return Err("cutovers are under way; change the plan when they rest".to_owned());
+            }
+            gates::lapse_if_asked(turn, Gate::Cutover, changes());
+            turn.enter(Phase::AwaitingCutover);
+        }
+        Phase::AwaitingCutover => {
+            gates::lapse_if_asked(turn, Gate::Cutover, changes());
+        }
+        Phase::Soaking { .. } | Phase::AwaitingFinalize => {
+            gates::lapse_if_asked(turn, Gate::Finalize, changes());
+        }
+        Phase::Waiting
+        | Phase::Preflight { .. }
+        | Phase::Testing
+        | Phase::Completed
+        | Phase::RolledBack
+        | Phase::Aborted => {}
+    }
+    if let Phase::Soaking { .. } = turn.wave.phase {
+        let until = turn.wave.phase_since.saturating_add(plan.gates.soak);
+        turn.wave.phase = Phase::Soaking {
+            until: until.unwrap_or(jiff::Timestamp::MAX).max(turn.now),
+        };
+    }
+    turn.wave.plan = plan;
+    let before = std::mem::replace(&mut turn.wave.applied_by, by.clone());
+    turn.wave.authors_before.push(before);
+    turn.wave.authors_before.retain(|author| !author.same(by));
+    let what = match different.is_empty() {
+        true => String::new(),
+        false => format!(" What is different: {}.", different.clause(MOST_TOLD)),
+    };
+    Ok(format!(
+        "The plan was changed; a gate that was asked is asked again.{what}"
+    ))
+}
+
+/// Both gates, as they are and as they would be.
+fn gates_of<'a>(before: &'a Plan, after: &'a Plan) -> [(Gate, &'a GatePlan, &'a GatePlan); 2] {
+    [
+        (Gate::Cutover, &before.gates.cutover, &after.gates.cutover),
+        (
+            Gate::Finalize,
+            &before.gates.finalize,
+            &after.gates.finalize,
+        ),
+    ]
+}
+
+/// What would let somebody pass a gate who could not before, whoever its approvers are.
+fn looser(before: &Plan, after: &Plan) -> Vec<String> {
+    let mut looser = Vec::new();
+    for (gate, was, is) in gates_of(before, after) {
+        let mut note = |worse: bool, what: String| {
+            if worse {
+                looser.push(format!("the {gate} gate {what}"));
+            }
+        };
+        if is.automatic {
+            note(!was.automatic, "would ask nobody".to_owned());
+            continue;
+        }
+        let quorum = format!("would want {} approvals, not {}", is.quorum, was.quorum);
+        note(is.quorum < was.quorum, quorum);
+        let minimum = format!("would take {}", is.minimum.name());
+        note(is.minimum < was.minimum, minimum);
+        let own = "would let people approve what they did themselves";
+        note(is.self_approval && !was.self_approval, own.to_owned());
+        let silence = is.on_expiry == OnExpiry::Proceed && was.on_expiry != OnExpiry::Proceed;
+        note(silence, "would take silence for an approval".to_owned());
+        let parted = was.people.iter().any(|person| !is.people.contains(person));
+        let parted = parted && !was.automatic;
+        note(parted, "would count a person more than once".to_owned());
+    }
+    looser
+}
+
+/// What is different, a clause each.
+fn differences(before: &Plan, after: &Plan) -> Vec<String> {
+    let mut different = Vec::new();
+    for (gate, was, is) in gates_of(before, after) {
+        for clause in gate_differences(was, is) {
+            different.push(format!("the {gate} gate {clause}"));
+        }
+    }
+    let mut note = |changed: bool, what: &str| {
+        if changed {
+            different.push(what.to_owned());
+        }
+    };
+    let soak = format!(
+        "the soak is {}, was {}",
+        words::duration(after.gates.soak),
+        words::duration(before.gates.soak)
+    );
+    note(before.gates.soak != after.gates.soak, &soak);
+    note(before.window != after.window, "the window is another one");
+    note(before.policy != after.policy, "the policy is another one");
+    note(before.start != after.start, "it starts otherwise");
+    let applications = before.applications != after.applications;
+    note(applications, "the applications are others");
+    different
+}
+
+/// What is different at a gate.
+fn gate_differences(was: &GatePlan, is: &GatePlan) -> Vec<String> {
+    let mut different = Vec::new();
+    if was.automatic != is.automatic {
+        let asks = if is.automatic {
+            "asks nobody"
+        } else {
+            "asks people"
+        };
+        different.push(asks.to_owned());
+    }
+    if is.automatic {
+        return different;
+    }
+    let mut people = |verb: &str, those: &[Approver], others: &[Approver]| {
+        let new: Vec<&Approver> = those.iter().filter(|who| !others.contains(who)).collect();
+        if !new.is_empty() {
+            different.push(format!("{verb} {}", few(&new, MOST_NAMED)));
+        }
+    };
+    people("asks also", &is.approvers, &was.approvers);
+    people("asks no more", &was.approvers, &is.approvers);
+    let escalated = |plan: &GatePlan| plan.escalate.as_ref().map_or(Vec::new(), |e| e.to.clone());
+    people("escalates also to", &escalated(is), &escalated(was));
+    people("escalates no more to", &escalated(was), &escalated(is));
+    let mut note = |changed: bool, what: String| {
+        if changed {
+            different.push(what);
+        }
+    };
+    let quorum = format!("wants {} approvals, wanted {}", is.quorum, was.quorum);
+    note(was.quorum != is.quorum, quorum);
+    let minimum = format!("wants {} at least", is.minimum.name());
+    note(was.minimum != is.minimum, minimum);
+    let expires = format!("waits for {}", words::duration(is.expires));
+    note(was.expires != is.expires, expires);
+    let expiry = "does something else when it expires".to_owned();
+    note(was.on_expiry != is.on_expiry, expiry);
+    let own = if is.self_approval {
+        "lets"
+    } else {
+        "does not let"
+    };
+    let own = format!("{own} people approve what they did themselves");
+    note(was.self_approval != is.self_approval, own);
+    let identities = "knows people by other identities".to_owned();
+    note(was.people != is.people, identities);
+    different
+}

@@ -1,0 +1,132 @@
+//! A plan that is changed under way: told by name to whom it concerns, and never looser once its
+//! wave was started.
+
+use jiff::SignedDuration;
+use tidegate_domain::gate::{Door, Gate, GateState};
+use tidegate_domain::message::Body;
+use tidegate_domain::plan::{Escalation, GatePlan, OnExpiry, Plan};
+
+use crate::asking::{CUTOVER, asking, iam, mail};
+use crate::fixture::{Hand, operator, plan};
+
+/// The plan that is under way, changed so.
+fn changed(hand: &Hand, change: impl FnOnce(&mut Plan)) -> Body {
+    let mut plan = hand.wave().plan.clone();
+    change(&mut plan);
+    Body::Apply(Box::new(plan))
+}
+
+/// A gate that is as strict as can be.
+fn strict(plan: &mut Plan) {
+    for gate in [&mut plan.gates.cutover, &mut plan.gates.finalize] {
+        *gate = GatePlan::asking(
+            vec![mail("ops"), mail("dba"), iam("anna")],
+            2,
+            SignedDuration::from_hours(24),
+        );
+        gate.people = vec![vec![mail("dba"), iam("anna")]];
+        gate.minimum = Door::Page;
+    }
+}
+
+type Change = fn(&mut GatePlan);
+
+#[test]
+fn once_a_wave_was_started_its_gates_get_no_looser() {
+    let looser: [(Change, &str); 6] = [
+        (|gate| *gate = GatePlan::automatic(), "would ask nobody"),
+        (|gate| gate.quorum = 1, "would want 1 approvals, not 2"),
+        (|gate| gate.minimum = Door::Mail, "would take a mail link"),
+        (
+            |gate| gate.self_approval = true,
+            "would let people approve what they did themselves",
+        ),
+        (
+            |gate| gate.on_expiry = OnExpiry::Proceed,
+            "would take silence for an approval",
+        ),
+        (
+            |gate| gate.people.clear(),
+            "would count a person more than once",
+        ),
+    ];
+    let mut hand = asking(strict);
+    for gate in [Gate::Cutover, Gate::Finalize] {
+        for (change, what) in looser {
+            let body = changed(&hand, |plan| match gate {
+                Gate::Cutover => change(&mut plan.gates.cutover),
+                Gate::Finalize => change(&mut plan.gates.finalize),
+            });
+            hand.send_as(operator(), body);
+            assert_eq!(
+                hand.answer(),
+                format!(
+                    "MessageRefused: Refused: the wave has started, and from then on its gates get no \
+                     looser: the {gate} gate {what}."
+                )
+            );
+            assert!(hand.is_open(CUTOVER), "nothing lapsed");
+        }
+    }
+}
+
+#[test]
+fn a_wave_that_waits_can_be_given_any_gates() {
+    let mut waits = plan(1, 0);
+    strict(&mut waits);
+    waits.start = tidegate_domain::plan::Start::Manual;
+    let mut hand = Hand::new(waits);
+    hand.turn();
+    assert_eq!(hand.phase(), "Waiting");
+    let body = changed(&hand, |plan| plan.gates.finalize = GatePlan::automatic());
+    hand.send_as(operator(), body);
+    assert_eq!(
+        hand.answer(),
+        "MessageCounted: The plan was changed; a gate that was asked is asked again. What is \
+         different: the finalize gate asks nobody."
+    );
+}
+
+#[test]
+fn who_is_asked_is_told_what_changed() {
+    let mut hand = asking(strict);
+    let body = changed(&hand, |plan| {
+        let gate = &mut plan.gates.cutover;
+        gate.approvers.push(mail("eve"));
+        gate.quorum = 3;
+        gate.minimum = Door::Slack;
+        gate.expires = SignedDuration::from_hours(2);
+        gate.escalate = Some(Escalation {
+            before: SignedDuration::from_mins(30),
+            to: vec![mail("lead")],
+        });
+        plan.gates.soak = SignedDuration::from_mins(7);
+        plan.policy.attempts += 1;
+    });
+    hand.send_as(operator(), body);
+    hand.until_that("the next question", |hand| {
+        matches!(hand.wave().gates.get(&CUTOVER), Some(GateState::Open(open)) if open.evidence.round == 1)
+    });
+    let soak = "the soak is 7 min, was ";
+    let told: Vec<&str> = hand
+        .evidence(CUTOVER)
+        .changed
+        .told
+        .iter()
+        .map(String::as_str)
+        .collect();
+    let (soaks, others): (Vec<&str>, Vec<&str>) = told.iter().partition(|t| t.starts_with(soak));
+    assert_eq!(soaks.len(), 1);
+    assert_eq!(
+        others,
+        [
+            format!("{} changed the plan", operator()).as_str(),
+            "the cutover gate asks also eve@example.com",
+            "the cutover gate escalates also to lead@example.com",
+            "the cutover gate wants 3 approvals, wanted 2",
+            "the cutover gate wants Slack at least",
+            "the cutover gate waits for 2 h",
+            "the policy is another one",
+        ]
+    );
+}
