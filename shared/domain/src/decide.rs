@@ -295,6 +295,7 @@ fn advance(turn: &mut Turn) {
     if turn.wave.hold.is_none() && !turn.wave.phase.terminal() {
         wants::plan(turn);
     }
+    stalls::report(turn);
 }
 
 /// What the driver does next, and the decision as a whole.

@@ -8,6 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::wave::{Phase, Wave};
 
+/// The most items that a sentence names.
+pub(crate) const MOST_NAMED: usize = 5;
+
 /// A hold's number: the turn in which it was laid on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -60,6 +63,11 @@ pub enum HoldReason {
     /// Servers failed, and the policy wants a person.
     ServersFailed {
         /// Each with its reason.
+        servers: Vec<String>,
+    },
+    /// The wave waits for servers whose replication stalls, and asking MGN to try again did not help.
+    Stalled {
+        /// Each with what MGN says; of many the first, and how many more.
         servers: Vec<String>,
     },
     /// More servers failed than the failure budget allows.
@@ -125,6 +133,10 @@ impl HoldReason {
             Self::Denied { message } => format!("A right is missing: {message}"),
             Self::Quota { message } => format!("MGN's quotas are used up by others: {message}"),
             Self::ServersFailed { servers } => format!("Servers failed: {}.", list(servers)),
+            Self::Stalled { servers } => format!(
+                "Replication stalls, and MGN's retries did not help: {}.",
+                list(servers)
+            ),
             Self::BudgetSpent { failed, allowed } => {
                 format!("{failed} servers failed; the failure budget allows {allowed}.")
             }
@@ -172,6 +184,10 @@ impl HoldReason {
             Self::ServersFailed { .. } => vec![
                 resume("try the failed servers again"),
                 skip("go on without them"),
+            ],
+            Self::Stalled { .. } => vec![
+                resume("try again, once the sources are mended"),
+                skip("leave servers out, then resume"),
             ],
             Self::BudgetSpent { .. } => vec![resume("go on without the failed servers")],
             Self::SourcesStopped { .. } => {
@@ -227,15 +243,14 @@ impl HoldReason {
 }
 
 fn list(items: &[String]) -> String {
-    const SHOWN: usize = 5;
     let mut text = items
         .iter()
-        .take(SHOWN)
+        .take(MOST_NAMED)
         .cloned()
         .collect::<Vec<_>>()
         .join("; ");
-    if items.len() > SHOWN {
-        text.push_str(&format!("; and {} more", items.len() - SHOWN));
+    if items.len() > MOST_NAMED {
+        text.push_str(&format!("; and {} more", items.len() - MOST_NAMED));
     }
     text
 }

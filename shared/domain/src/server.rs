@@ -78,6 +78,9 @@ pub struct Stall {
     pub retries: u32,
     /// When to ask again.
     pub retry_at: Timestamp,
+    /// Whether people were told that asking did not help.
+    #[serde(default)]
+    pub reported: bool,
 }
 
 /// Why an instance is launched.

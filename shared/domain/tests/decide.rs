@@ -30,3 +30,5 @@ mod questions;
 mod rollback;
 #[path = "decide/settings.rs"]
 mod settings;
+#[path = "decide/stalls.rs"]
+mod stalls;

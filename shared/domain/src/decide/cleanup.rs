@@ -8,6 +8,7 @@ use super::turn::Turn;
 use crate::audit::About;
 use crate::effect::LifeCycleTarget;
 use crate::news::News;
+use crate::plan::OnFailure;
 use crate::server::{
     CallStep, End, JobStep, Kept, Purpose, Run, RunStep, Server, Stage, TestInstance, Then,
 };
@@ -240,7 +241,6 @@ pub(super) fn launch_failed(turn: &mut Turn, server: &mut Server, purpose: Purpo
 
 /// A server's attempts are used up.
 pub(super) fn give_up(turn: &mut Turn, server: &mut Server, purpose: Purpose, reason: &str) {
-    use crate::plan::OnFailure;
     server.failed = true;
     turn.note(
         "ServerFailed",
@@ -253,16 +253,25 @@ pub(super) fn give_up(turn: &mut Turn, server: &mut Server, purpose: Purpose, re
         purpose: purpose.name().to_owned(),
         reason: reason.to_owned(),
     });
-    let end = match turn.wave.plan.policy.on_failure {
-        OnFailure::Skip if !server.critical => End::Skipped {
+    let end = if passed_over(turn, server) {
+        End::Skipped {
             reason: format!("failed: {reason}"),
-        },
-        OnFailure::Skip | OnFailure::Hold => End::Failed {
+        }
+    } else {
+        End::Failed {
             purpose,
             reason: reason.to_owned(),
-        },
+        }
     };
     server.stage = clean_up(turn, server, end);
+}
+
+/// Whether the policy leaves a server out that fails, instead of asking a person.
+pub(super) fn passed_over(turn: &Turn, server: &Server) -> bool {
+    match turn.wave.plan.policy.on_failure {
+        OnFailure::Skip => !server.critical,
+        OnFailure::Hold => false,
+    }
 }
 
 /// Bring a server whose attempts were used up back into its pipeline.

@@ -4,9 +4,10 @@
 //! **Invariant 7**: checked before anything is stopped; `wants` checks again before the launch.
 
 use super::settings::{self, Standing};
-use super::turn::Turn;
-use super::{gates, window};
+use super::turn::{Turn, later};
+use super::{cleanup, gates, window};
 use crate::gate::{Gate, GateState};
+use crate::id::ApplicationName;
 use crate::plan::Application;
 use crate::server::{JobStep, Purpose, Run, Server, Stage, TestInstance};
 use crate::wave::Phase;
@@ -56,6 +57,34 @@ pub(super) fn begin(turn: &mut Turn) {
                 };
             });
         }
+    }
+}
+
+/// Servers that keep their application from beginning because their replication is not in step
+/// are given up in the end, so that a person is asked; unless it stalls, of which a person is asked
+/// once MGN was asked in vain.
+pub(super) fn give_up_out_of_step(turn: &mut Turn, applications: &[ApplicationName]) {
+    let patience = turn.wave.plan.policy.launch_timeout;
+    let max_lag = turn.wave.plan.policy.max_lag;
+    for index in 0..turn.servers.len() {
+        turn.with_server(index, |turn, server| {
+            let deadline = later(server.since.max(turn.wave.phase_since), patience);
+            let behind = || {
+                turn.seen
+                    .get(&server.id)
+                    .is_none_or(|seen| !seen.in_step(max_lag))
+            };
+            if matches!(server.stage, Stage::Tested { .. })
+                && !gates::is_put_off(turn, Gate::Cutover, &server.id)
+                && applications.contains(&server.application)
+                && (server.stall.is_none() || cleanup::passed_over(turn, server))
+                && turn.now >= deadline
+                && behind()
+            {
+                let reason = "its replication is not in step";
+                cleanup::give_up(turn, server, Purpose::Cutover, reason);
+            }
+        });
     }
 }
 

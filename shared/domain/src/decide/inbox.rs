@@ -3,7 +3,7 @@
 
 use super::decisions::{self, Said};
 use super::turn::Turn;
-use super::{amend, cancel, cleanup, gates, rollback};
+use super::{amend, cancel, cleanup, gates, rollback, stalls};
 use crate::audit::About;
 use crate::gate::Gate;
 use crate::hold::{HoldId, HoldReason};
@@ -154,6 +154,7 @@ fn resume(turn: &mut Turn, id: HoldId) -> Answer {
             }
         }
         HoldReason::ServersFailed { .. } => try_failed_again(turn),
+        HoldReason::Stalled { .. } => stalls::begin_anew(turn),
         HoldReason::BudgetSpent { failed, .. } => turn.wave.accepted_failures = failed,
         HoldReason::SourcesStopped { .. } => started_by_hand(turn),
         HoldReason::Rejected { gate, .. } | HoldReason::Expired { gate } => {

@@ -4,7 +4,7 @@ use super::follow::ready_to_test;
 use super::health::Health;
 use super::turn::{Turn, later};
 use super::wants::failed;
-use super::{claims, cleanup, cutovers, gates, health, rollback, selection, window};
+use super::{claims, cleanup, cutovers, gates, health, rollback, selection, stalls, window};
 use crate::effect::Task;
 use crate::gate::Gate;
 use crate::hold::HoldReason;
@@ -12,7 +12,7 @@ use crate::id::ApplicationName;
 use crate::news::News;
 use crate::observation::{Answer, WaveSeen};
 use crate::plan::Start;
-use crate::server::{Purpose, Server, Stage, TestInstance};
+use crate::server::{Server, Stage, TestInstance};
 use crate::wave::{Claims, Phase};
 
 /// Servers whose launch configuration one preflight looks at.
@@ -103,6 +103,7 @@ pub(super) fn waiting(turn: &mut Turn) {
                     servers: u32::try_from(turn.servers.len()).unwrap_or(u32::MAX),
                 });
             } else {
+                stalls::hold(turn, replicates);
                 turn.look_again_soon();
             }
         }
@@ -219,8 +220,18 @@ fn testing(turn: &mut Turn) {
         if hold_for_failed(turn) {
             return;
         }
-        turn.enter(Phase::AwaitingCutover);
+        return turn.enter(Phase::AwaitingCutover);
     }
+    // A hold would stop tests that can go on.
+    let moving = |s: &Server| !replicates(s) && !rests_after_test(&s.stage);
+    if !turn.servers.iter().any(moving) {
+        stalls::hold(turn, replicates);
+    }
+}
+
+/// Whether a server waits until its replication is in step.
+fn replicates(server: &Server) -> bool {
+    matches!(server.stage, Stage::Replicating)
 }
 
 fn rests_after_test(stage: &Stage) -> bool {
@@ -373,40 +384,19 @@ fn cutting_over(turn: &mut Turn) {
     if terminating {
         return;
     }
-    if open.iter().any(|a| window::fits(turn, a)) {
-        let names: Vec<_> = open.iter().map(|a| a.name.clone()).collect();
-        return out_of_step(turn, &names);
+    let names: Vec<ApplicationName> = open.iter().map(|a| a.name.clone()).collect();
+    let fitting = open.iter().filter(|a| window::fits(turn, a));
+    let fitting: Vec<ApplicationName> = fitting.map(|a| a.name.clone()).collect();
+    if !fitting.is_empty() {
+        if !stalls::hold_cutovers(turn, &fitting) {
+            cutovers::give_up_out_of_step(turn, &names);
+        }
+        return;
     }
     if open.is_empty() {
         hold_for_failed(turn);
     } else {
         turn.hold(HoldReason::WindowMissed);
-    }
-}
-
-/// Servers that keep their application from beginning because their replication is not in step
-/// are given up in the end, so that a person is asked.
-fn out_of_step(turn: &mut Turn, applications: &[ApplicationName]) {
-    let patience = turn.wave.plan.policy.launch_timeout;
-    let max_lag = turn.wave.plan.policy.max_lag;
-    for index in 0..turn.servers.len() {
-        turn.with_server(index, |turn, server| {
-            let deadline = later(server.since.max(turn.wave.phase_since), patience);
-            let behind = || {
-                turn.seen
-                    .get(&server.id)
-                    .is_none_or(|seen| !seen.in_step(max_lag))
-            };
-            if matches!(server.stage, Stage::Tested { .. })
-                && !gates::is_put_off(turn, Gate::Cutover, &server.id)
-                && applications.contains(&server.application)
-                && turn.now >= deadline
-                && behind()
-            {
-                let reason = "its replication is not in step";
-                cleanup::give_up(turn, server, Purpose::Cutover, reason);
-            }
-        });
     }
 }
 
