@@ -318,15 +318,23 @@ fn finish(mut turn: Turn) -> Decision {
         turn.wake_at = turn.now;
     }
     adopt::look_again(&mut turn);
-    let hand_out = hand_out(&mut turn);
-    turn.wave.history += TURN_EVENTS
-        + EFFECT_EVENTS * u32::try_from(hand_out.len()).unwrap_or(u32::MAX / EFFECT_EVENTS);
-    let next = if !hand_out.is_empty() {
-        Next::Act
-    } else if turn.wave.phase.terminal() && turn.wave.open.is_empty() {
+    turn.wave.history += TURN_EVENTS;
+    let over = turn.wave.phase.terminal() && turn.wave.open.is_empty();
+    // Open effects are handed out by the next execution: a wave that is never idle renews too.
+    let full = !over && turn.wave.history >= MOST_HISTORY;
+    let hand_out = if full {
+        Vec::new()
+    } else {
+        hand_out(&mut turn)
+    };
+    turn.wave.history +=
+        EFFECT_EVENTS * u32::try_from(hand_out.len()).unwrap_or(u32::MAX / EFFECT_EVENTS);
+    let next = if over {
         Next::Done
-    } else if turn.wave.history >= MOST_HISTORY {
+    } else if full {
         Next::Renew
+    } else if !hand_out.is_empty() {
+        Next::Act
     } else {
         Next::Park
     };

@@ -26,6 +26,8 @@ mod gates;
 mod launches;
 #[path = "decide/questions.rs"]
 mod questions;
+#[path = "decide/renewal.rs"]
+mod renewal;
 #[path = "decide/rollback.rs"]
 mod rollback;
 #[path = "decide/settings.rs"]
