@@ -32,6 +32,8 @@ mod questions;
 mod renewal;
 #[path = "decide/rollback.rs"]
 mod rollback;
+#[path = "decide/selection.rs"]
+mod selection;
 #[path = "decide/settings.rs"]
 mod settings;
 #[path = "decide/stalls.rs"]
