@@ -24,7 +24,7 @@ pub const RESERVATION: SignedDuration = SignedDuration::from_mins(30);
 pub struct Slots {
     /// One for each effect that starts a job.
     pub reservations: BTreeMap<EffectId, Reservation>,
-    /// Waves that wait for slots, and since when.
+    /// Waves that wait for slots, and when each said so last.
     pub waiting: BTreeMap<WaveId, Timestamp>,
 }
 
@@ -55,7 +55,7 @@ impl Slots {
     pub fn expire(&mut self, now: Timestamp) {
         self.reservations.retain(|_, r| r.expires > now);
         self.waiting
-            .retain(|_, since| now.duration_since(*since) < RESERVATION);
+            .retain(|_, said| now.duration_since(*said) < RESERVATION);
     }
 
     /// What is free: the quotas less every reservation and less every job in progress that no
@@ -80,7 +80,8 @@ impl Slots {
         }
     }
 
-    /// This wave's fair share of `free`: waves that wait longer come first in the rounding.
+    /// This wave's share of `free`: the same for each wave that waits, rounded up, so that one slot
+    /// goes to whoever asks first.
     #[must_use]
     pub fn share(&self, wave: &WaveId, free: Free) -> Free {
         let others = self.waiting.keys().filter(|w| *w != wave).count();

@@ -13,8 +13,9 @@ use tidegate_domain::id::{
 use tidegate_domain::launch_settings::{LaunchSettings, Values};
 use tidegate_domain::message::{Body, Message};
 use tidegate_domain::observation::{
-    Answer, CommandStatus, Failing, InstanceSeen, JobSeen, LaunchStatus, LifeCycle, Replication,
-    ReplicationState, ServerSeen, SettingsSeen, SnapshotsSeen, StatusChecks, WaveSeen,
+    AccountJob, AccountJobs, Answer, CommandStatus, Failing, InstanceSeen, JobSeen, LaunchStatus,
+    LifeCycle, Replication, ReplicationState, ServerSeen, SettingsSeen, SnapshotsSeen,
+    StatusChecks, WaveSeen,
 };
 use tidegate_domain::plan::{
     Application, Approver, Document, GatePlan, Gates, OnFailure, Plan, Policy, Quiesce, Select,
@@ -130,6 +131,8 @@ pub(crate) struct Hand {
     pub(crate) effects: BTreeMap<EffectId, Effect>,
     pub(crate) inbox: Vec<Message>,
     pub(crate) slots: Slots,
+    /// Jobs in progress that somebody else started.
+    pub(crate) strangers: Vec<AccountJob>,
     pub(crate) mgn: Answer,
     /// What AWS does with an effect, where a test wants something else than success.
     pub(crate) refuse: Vec<(&'static str, Outcome)>,
@@ -160,6 +163,7 @@ impl Hand {
             effects: BTreeMap::new(),
             inbox: Vec::new(),
             slots: Slots::default(),
+            strangers: Vec::new(),
             mgn: Answer::Answered,
             refuse: Vec::new(),
             launches: Vec::new(),
@@ -208,7 +212,10 @@ impl Hand {
             inbox: self.inbox.clone(),
             unreadable: Vec::new(),
             slots: self.slots.clone(),
-            jobs: None,
+            jobs: (!self.strangers.is_empty()).then(|| AccountJobs {
+                at: self.now,
+                jobs: self.strangers.clone(),
+            }),
             restarts: 0,
             now: self.now,
         }

@@ -18,6 +18,11 @@ fn first_jobs(hand: &mut Hand) -> Vec<usize> {
     hand.until_that("a launch", |h| {
         h.tasks.iter().any(|t| matches!(t, Task::StartTest { .. }))
     });
+    sizes(hand)
+}
+
+/// The sizes of the test jobs that were asked for.
+fn sizes(hand: &Hand) -> Vec<usize> {
     hand.tasks
         .iter()
         .filter_map(|t| match t {
@@ -82,31 +87,98 @@ fn waves_that_wait_share_what_is_free() {
     assert_eq!(jobs.iter().sum::<usize>(), 100);
 }
 
+/// Jobs that somebody else started.
+fn strangers(jobs: u32, servers: u32) -> Vec<AccountJob> {
+    (0..jobs)
+        .map(|n| AccountJob {
+            id: JobId::parse(format!("mgnjob-9{n:016}")).expect("a job ID"),
+            servers: servers / jobs,
+            effect: None,
+        })
+        .collect()
+}
+
 #[test]
 fn jobs_of_strangers_are_seen() {
-    let mut hand = Hand::new(plan(40, 0));
-    hand.until("Preflight");
-    hand.until_that("the last answer before testing", |h| {
-        h.wave().open.is_empty() || h.phase() == "Testing"
-    });
-    let mut facts = hand.facts();
-    facts.jobs = Some(AccountJobs {
-        at: hand.now,
-        jobs: (0..19)
-            .map(|n| AccountJob {
-                id: JobId::parse(format!("mgnjob-9{n:016}")).expect("a job ID"),
-                servers: 1,
-                effect: None,
-            })
-            .collect(),
-    });
-    let free = facts.slots.free(facts.jobs.as_ref());
-    let ours = u32::try_from(facts.slots.reservations.len()).expect("few");
-    assert_eq!(free.jobs, MOST_JOBS.saturating_sub(19 + ours));
-    let decision = decide(facts);
-    let mut after = decision.slots.clone();
-    after.waiting.clear();
-    assert!(after.reservations.len() <= 4);
+    for (jobs, servers, fit) in [
+        (0, 0, vec![10, 10, 10, 10]),
+        (18, 18, vec![20, 20]),
+        (19, 19, vec![40]),
+        (18, 180, vec![10, 10]),
+        (5, 195, vec![5]),
+        (4, 200, vec![]),
+    ] {
+        let mut hand = Hand::new(plan(40, 0));
+        if jobs > 0 {
+            hand.strangers = strangers(jobs, servers);
+        }
+        hand.until_that("the servers that wait for slots", |hand| {
+            let servers = &hand.servers;
+            !servers.is_empty() && servers.iter().all(|s| s.stage.name() == "launching test")
+        });
+        hand.turn();
+        let sizes: Vec<usize> = sizes(&hand);
+        assert_eq!(sizes, fit, "beside {jobs} jobs of {servers} servers");
+    }
+}
+
+#[test]
+fn a_wave_that_finds_no_slot_for_an_hour_asks_a_person() {
+    let mut hand = Hand::new(plan(2, 0));
+    hand.strangers = strangers(20, 20);
+    hand.until("Testing");
+    let since = hand.now;
+    hand.until_held();
+    let waited = hand.now.duration_since(since);
+    assert_eq!(waited.as_mins(), 60);
+    assert_eq!(
+        sizes(&hand),
+        [0; 0],
+        "nothing is asked for that does not fit"
+    );
+    let hold = hand.wave().hold.clone().expect("a hold");
+    let HoldReason::Quota { message } = &hold.reason else {
+        panic!("{hold:?}")
+    };
+    assert!(
+        message.starts_with("no slot was free for this wave since 2026-12-05T20:0"),
+        "{message}"
+    );
+    let first = hold.reason.commands(hand.wave()).swap_remove(0);
+    assert_eq!(first, ("tidegate resume orders".to_owned(), "try again"));
+
+    // A resume alone gives it another hour.
+    hand.resume();
+    let since = hand.now;
+    hand.turn();
+    hand.until_held();
+    assert!(hand.now.duration_since(since) >= SignedDuration::from_mins(60));
+    assert_eq!(sizes(&hand), [0; 0]);
+
+    hand.strangers.clear();
+    hand.resume();
+    hand.until("AwaitingCutover");
+    assert_eq!(sizes(&hand), [2]);
+    assert_eq!(hand.wave().starved_since, None);
+}
+
+#[test]
+fn a_wave_goes_on_by_itself_when_there_is_room_in_time() {
+    let mut hand = Hand::new(plan(2, 0));
+    hand.strangers = strangers(20, 20);
+    hand.until("Testing");
+    let room = hand.now + SignedDuration::from_mins(50);
+    hand.until_that("room", |hand| hand.now >= room);
+    assert_eq!(sizes(&hand), [0; 0]);
+    hand.strangers.pop();
+    hand.until("AwaitingCutover");
+    assert!(
+        hand.now < room + SignedDuration::from_mins(2),
+        "it looks again"
+    );
+    assert_eq!(sizes(&hand), [2]);
+    assert!(hand.wave().hold.is_none());
+    assert_eq!(hand.wave().starved_since, None);
 }
 
 /// What is known while somebody is at the first test's launch, and which effect that is.

@@ -443,8 +443,24 @@ fn a_missing_right_holds_the_wave() {
         }),
     ));
     hand.until_held();
+    let hold = hand.wave().hold.clone().expect("held");
+    let message = "Launching tests: not authorized to perform mgn:StartTest".to_owned();
+    assert_eq!(hold.reason, HoldReason::Denied { message });
+    let first = hold.reason.commands(hand.wave()).swap_remove(0);
+    let resume = "tidegate resume orders".to_owned();
+    assert_eq!(first, (resume, "try again, once the right is there"));
+    let launches = |hand: &Hand| {
+        let kinds = kinds(hand).into_iter();
+        kinds.filter(|kind| *kind == "Launching tests").count()
+    };
+    for _ in 0..5 {
+        let decision = hand.turn();
+        hand.now = hand.now.max(decision.wake_at);
+    }
+    assert_eq!(launches(&hand), 1, "nothing is begun meanwhile");
     hand.resume();
     hand.until("AwaitingCutover");
+    assert!(launches(&hand) > 1);
 }
 
 #[test]
