@@ -109,6 +109,18 @@ guesses! {
     conflicts_listed = true;
     /// launchedInstance shows lastKnownChecks.
     checks_shown = true;
+    /// StartTest is accepted in CUTTING_OVER.
+    test_from_cutting_over = false;
+    /// StartTest is accepted in NOT_READY; without a snapshot the launch fails.
+    test_from_not_ready = false;
+    /// StartTest and StartCutover in the wrong state answer 400, instead of 409 (seen once, for StartCutover in TESTING).
+    wrong_state_is_validation = false;
+    /// A call for several servers is refused whole for one in the wrong state or in a job, instead of taking the others.
+    batch_all_or_nothing = true;
+    /// StartReplication leaves a DISCOVERED server DISCOVERED until its first snapshot, instead of making it NOT_READY.
+    discovered_until_synced = false;
+    /// An imported server whose agent is not installed is PENDING_INSTALLATION (as the model names it), instead of NOT_READY.
+    imported_is_pending = true;
 }
 
 impl Guesses {

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::errors::{self, ApiError};
 use super::faults::LaunchFaultKind;
 use super::paging;
-use super::server::text;
+use super::server::{LifeCycleState, text};
 use super::simulator::{Reply, Simulator};
 use super::wire::{self, Object};
 
@@ -126,6 +126,8 @@ pub struct Participant {
     pub(crate) stage: Stage,
     pub(crate) faults: Vec<LaunchFaultKind>,
     pub(crate) nth: u64,
+    /// The life cycle before the job.
+    pub(crate) from: LifeCycleState,
     pub(crate) from_previous_snapshot: bool,
     pub(crate) told_instance: Option<String>,
     pub(crate) told_failure: Option<String>,

@@ -1,8 +1,8 @@
 //! StartTest, StartCutover and TerminateTargetInstances: what they accept, and the job
 //! they start. None of them takes a client token: called twice, they act twice or conflict.
 //!
-//! **Invariant:** a call is all or nothing, and what it changes is there at once: the job,
-//! TESTING or CUTTING_OVER, and lastTest or lastCutover with the job's ID.
+//! **Invariant:** what a call changes is there at once: the job, TESTING or CUTTING_OVER, and
+//! lastTest or lastCutover with the job's ID. A call that is refused changes nothing.
 
 use std::collections::BTreeMap;
 
@@ -35,7 +35,7 @@ impl Simulator {
         servers.sort_unstable();
         servers.dedup();
         self.check_servers_known(&servers)?;
-        self.check_servers_allow(kind, &servers)?;
+        let servers = self.accepted_servers(kind, servers)?;
         self.check_job_quotas(servers.len())?;
         let tags: BTreeMap<String, String> = input["tags"]
             .as_object()
@@ -66,25 +66,36 @@ impl Simulator {
         Err(errors::validation("other", &message, vec![field]))
     }
 
-    fn check_servers_allow(&self, kind: JobKind, servers: &[String]) -> Result<(), ApiError> {
-        let in_job: Vec<(String, String)> = servers
-            .iter()
-            .filter(|id| self.servers[*id].job.is_some())
-            .map(|id| (id.clone(), IN_A_JOB.to_owned()))
+    /// The servers that the job takes: all of them, unless a batch is guessed to be taken in part.
+    fn accepted_servers(
+        &self,
+        kind: JobKind,
+        servers: Vec<String>,
+    ) -> Result<Vec<String>, ApiError> {
+        let (free, in_job): (Vec<String>, Vec<String>) = servers
+            .into_iter()
+            .partition(|id| self.servers[id].job.is_none());
+        let in_job: Vec<(String, String)> = in_job
+            .into_iter()
+            .map(|id| (id, IN_A_JOB.to_owned()))
             .collect();
+        let mut accepted = Vec::new();
+        let mut wrong = Vec::new();
+        for id in free {
+            match self.refuses(kind, &self.servers[&id]) {
+                Some(why) => wrong.push((id, why)),
+                None => accepted.push(id),
+            }
+        }
+        if !accepted.is_empty() && !self.config.guesses.batch_all_or_nothing {
+            return Ok(accepted);
+        }
         if !in_job.is_empty() {
             return Err(self.conflicts(IN_A_JOB, &in_job));
         }
-        let wrong: Vec<(String, String)> = servers
-            .iter()
-            .filter_map(|id| {
-                let why = self.refuses(kind, &self.servers[id])?;
-                Some((id.clone(), why))
-            })
-            .collect();
         match wrong.first() {
-            Some((_, why)) => Err(self.conflicts(why, &wrong)),
-            None => Ok(()),
+            Some((_, why)) => Err(self.wrong_states(kind, why, &wrong)),
+            None => Ok(accepted),
         }
     }
 
@@ -93,6 +104,20 @@ impl Simulator {
             errors::batch_conflict(message, servers)
         } else {
             errors::conflict(message, "SourceServer", &servers[0].0)
+        }
+    }
+
+    fn wrong_states(&self, kind: JobKind, why: &str, servers: &[(String, String)]) -> ApiError {
+        let guessed = self.config.guesses.wrong_state_is_validation;
+        match kind {
+            JobKind::Test | JobKind::Cutover if guessed => {
+                let fields = servers
+                    .iter()
+                    .map(|(_, why)| json!({"name": "sourceServerIDs", "message": why}))
+                    .collect();
+                errors::validation("other", why, fields)
+            }
+            JobKind::Test | JobKind::Cutover | JobKind::Terminate => self.conflicts(why, servers),
         }
     }
 
@@ -105,13 +130,25 @@ impl Simulator {
                 JobKind::Test => match state {
                     LifeCycleState::ReadyForTest | LifeCycleState::Testing => true,
                     LifeCycleState::ReadyForCutover => guesses.test_from_ready_for_cutover,
-                    _ => false,
+                    LifeCycleState::CuttingOver => guesses.test_from_cutting_over,
+                    LifeCycleState::NotReady => guesses.test_from_not_ready && !server.awaits_agent,
+                    LifeCycleState::Stopped
+                    | LifeCycleState::Cutover
+                    | LifeCycleState::Disconnected
+                    | LifeCycleState::Discovered
+                    | LifeCycleState::PendingInstallation => false,
                 },
                 JobKind::Cutover => match state {
                     LifeCycleState::ReadyForCutover => true,
                     LifeCycleState::ReadyForTest => guesses.cutover_from_ready_for_test,
                     LifeCycleState::CuttingOver => guesses.cutover_from_cutting_over,
-                    _ => false,
+                    LifeCycleState::Testing
+                    | LifeCycleState::NotReady
+                    | LifeCycleState::Stopped
+                    | LifeCycleState::Cutover
+                    | LifeCycleState::Disconnected
+                    | LifeCycleState::Discovered
+                    | LifeCycleState::PendingInstallation => false,
                 },
                 JobKind::Terminate => !matches!(
                     state,
@@ -177,7 +214,9 @@ impl Simulator {
         let clears = self.config.guesses.start_clears_reverted;
         let mut faults: Vec<LaunchFaultKind> = Vec::new();
         let mut nth = 0;
+        let mut from = LifeCycleState::NotReady;
         if let Some(server) = self.servers.get_mut(id) {
+            from = server.life_cycle;
             server.job = Some(job.to_owned());
             let state = match kind {
                 JobKind::Test => Some(LifeCycleState::Testing),
@@ -212,6 +251,7 @@ impl Simulator {
             stage: Stage::Waiting,
             faults,
             nth,
+            from,
             from_previous_snapshot: false,
             told_instance: None,
             told_failure: None,

@@ -77,6 +77,9 @@ impl Simulator {
             _ => {}
         }
         server.life_cycle = target;
+        if target == LifeCycleState::ReadyForTest {
+            self.become_ready_for_test(id, now);
+        }
         self.server_reply(id)
     }
 
@@ -157,6 +160,7 @@ impl Simulator {
         let now = self.now;
         let server = self.server_mut(id)?;
         end_replication(server, ReplicationState::Disconnected, now);
+        server.awaits_agent = false;
         if server.life_cycle != LifeCycleState::Cutover || guesses.disconnect_moves_cutover {
             server.life_cycle = LifeCycleState::Disconnected;
         }
@@ -187,13 +191,14 @@ impl Simulator {
         let id = text(input, "sourceServerID");
         let server = self.server(id)?;
         self.check_not_in_job(server)?;
+        let never_replicated = server.awaits_agent
+            || server.life_cycle == LifeCycleState::Discovered
+                && server.replication.state == ReplicationState::Stopped;
         if !matches!(
             server.life_cycle,
-            LifeCycleState::Cutover
-                | LifeCycleState::Disconnected
-                | LifeCycleState::Discovered
-                | LifeCycleState::PendingInstallation
-        ) {
+            LifeCycleState::Cutover | LifeCycleState::Disconnected
+        ) && !never_replicated
+        {
             return Err(errors::conflict(
                 "Only a disconnected Source Server can be deleted; call DisconnectFromService first.",
                 "SourceServer",

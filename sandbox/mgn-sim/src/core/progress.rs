@@ -316,25 +316,38 @@ impl Simulator {
         participant.status = status;
         participant.stage = Stage::Ended;
         participant.ended = true;
-        if let Some(known) = self.servers.get_mut(server) {
-            let back = match kind {
-                JobKind::Test if guesses.failed_test_reverts => Some(LifeCycleState::ReadyForTest),
-                JobKind::Cutover if guesses.failed_cutover_reverts => {
-                    Some(LifeCycleState::ReadyForCutover)
-                }
-                JobKind::Test | JobKind::Cutover | JobKind::Terminate => None,
-            };
-            if matches!(status, LaunchStatus::Failed | LaunchStatus::Pending)
-                && let Some(state) = back
-            {
-                known.life_cycle = state;
-            }
-            if guesses.server_free_at_server_end {
-                known.job = None;
-            }
+        let from = participant.from;
+        if matches!(status, LaunchStatus::Failed | LaunchStatus::Pending) {
+            self.launch_reverts(kind, server, from, at);
+        }
+        if guesses.server_free_at_server_end
+            && let Some(known) = self.servers.get_mut(server)
+        {
+            known.job = None;
         }
         if !guesses.launch_event_at_job_end && !guesses.one_launch_event_per_job {
             self.announce_launch(id, &[server.to_owned()], at);
+        }
+    }
+
+    /// Where a server goes whose launch failed, if it goes back.
+    fn launch_reverts(&mut self, kind: JobKind, id: &str, from: LifeCycleState, at: Timestamp) {
+        let guesses = &self.config.guesses;
+        let (test, cutover) = (guesses.failed_test_reverts, guesses.failed_cutover_reverts);
+        let Some(server) = self.servers.get_mut(id) else {
+            return;
+        };
+        match kind {
+            JobKind::Test if test => {
+                let synced = server.replication.last_snapshot.is_some();
+                if from == LifeCycleState::NotReady && !synced {
+                    server.life_cycle = LifeCycleState::NotReady;
+                } else {
+                    self.become_ready_for_test(id, at);
+                }
+            }
+            JobKind::Cutover if cutover => server.life_cycle = LifeCycleState::ReadyForCutover,
+            JobKind::Test | JobKind::Cutover | JobKind::Terminate => {}
         }
     }
 

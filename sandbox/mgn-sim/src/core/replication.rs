@@ -141,8 +141,12 @@ impl Replication {
 impl Simulator {
     /// A replication begins.
     pub(crate) fn start_replicating(&mut self, id: &str, at: Timestamp) {
+        let keeps = self.config.guesses.discovered_until_synced;
         if let Some(server) = self.servers.get_mut(id) {
-            server.life_cycle = LifeCycleState::NotReady;
+            if server.life_cycle != LifeCycleState::Discovered || !keeps {
+                server.life_cycle = LifeCycleState::NotReady;
+            }
+            server.awaits_agent = false;
             server.replication.initiated = Some(at);
             server.replication.steps_done = 0;
             server.replication_ended = None;
@@ -169,6 +173,19 @@ impl Simulator {
         if let Some(server) = self.servers.get_mut(id) {
             server.life_cycle = state;
             server.replication.state = ReplicationState::Stopped;
+        }
+    }
+
+    /// An imported server: it is known, and its agent is not installed.
+    pub(crate) fn await_agent(&mut self, id: &str) {
+        let state = if self.config.guesses.imported_is_pending {
+            LifeCycleState::PendingInstallation
+        } else {
+            LifeCycleState::NotReady
+        };
+        self.not_replicating(id, state);
+        if let Some(server) = self.servers.get_mut(id) {
+            server.awaits_agent = true;
         }
     }
 
@@ -266,13 +283,26 @@ impl Simulator {
             return;
         };
         server.replication.last_snapshot.get_or_insert(at);
-        if server.life_cycle != LifeCycleState::NotReady {
+        if !matches!(
+            server.life_cycle,
+            LifeCycleState::NotReady | LifeCycleState::Discovered
+        ) {
             return;
         }
+        if again {
+            server.ready_announced = false;
+        }
+        self.become_ready_for_test(id, at);
+    }
+
+    /// READY_FOR_TEST, which is announced the first time.
+    pub(crate) fn become_ready_for_test(&mut self, id: &str, at: Timestamp) {
+        let Some(server) = self.servers.get_mut(id) else {
+            return;
+        };
         server.life_cycle = LifeCycleState::ReadyForTest;
-        let announce = again || !server.ready_announced;
-        server.ready_announced = true;
-        if announce {
+        if !server.ready_announced {
+            server.ready_announced = true;
             self.emit_ready(at, id);
         }
     }

@@ -12,7 +12,6 @@ use super::errors::{self, ApiError};
 use super::faults::{FailingStage, LaunchFaultKind};
 use super::job::JobKind;
 use super::output::later;
-use super::server::LifeCycleState;
 use super::simulator::Simulator;
 use super::timeline::Due;
 
@@ -106,11 +105,11 @@ impl Simulator {
         self.add_machine(machine, now)
     }
 
-    /// The agent of a PENDING_INSTALLATION server is installed, and replicates.
+    /// The agent of an imported server is installed, and replicates.
     pub fn agent_installed(&mut self, server: &str) -> bool {
         self.with_server(server, |simulator, id| {
             let now = simulator.now;
-            if simulator.servers[id].life_cycle == LifeCycleState::PendingInstallation {
+            if simulator.servers[id].awaits_agent {
                 simulator.start_replicating(id, now);
             }
         })

@@ -98,6 +98,7 @@ pub struct SourceServer {
     pub(crate) replication_ended: Option<Timestamp>,
     pub(crate) replication: Replication,
     pub(crate) ready_announced: bool,
+    pub(crate) awaits_agent: bool,
     pub(crate) scripted: Vec<LaunchFaultKind>,
     pub(crate) launch_configuration: Value,
     pub(crate) replication_configuration: Value,
@@ -173,6 +174,7 @@ impl SourceServer {
             replication_ended: None,
             replication: Replication::new(at, replicator),
             ready_announced: false,
+            awaits_agent: false,
             scripted: Vec::new(),
             launch_configuration: json!({}),
             replication_configuration: json!({}),
@@ -218,9 +220,7 @@ impl Simulator {
             InitialState::NotReady => self.start_replicating(&id, at),
             InitialState::ReadyForTest => self.replicate_at_once(&id, at),
             InitialState::Discovered => self.not_replicating(&id, LifeCycleState::Discovered),
-            InitialState::PendingInstallation => {
-                self.not_replicating(&id, LifeCycleState::PendingInstallation);
-            }
+            InitialState::PendingInstallation => self.await_agent(&id),
         }
         id
     }
@@ -322,7 +322,9 @@ impl Simulator {
     pub(crate) fn update_replication_type(&mut self, input: &Value) -> Result<Reply, ApiError> {
         let id = text(input, "sourceServerID");
         let server = self.server_mut(id)?;
-        if server.life_cycle != LifeCycleState::Discovered {
+        if server.life_cycle != LifeCycleState::Discovered
+            || server.replication.state != ReplicationState::Stopped
+        {
             return Err(errors::conflict(
                 "The replication type can be changed before the replication starts only.",
                 "SourceServer",

@@ -16,9 +16,7 @@ impl Simulator {
     pub(crate) fn start_replication(&mut self, input: &Value) -> Result<Reply, ApiError> {
         let id = text(input, "sourceServerID");
         let server = self.server(id)?;
-        if server.replication.state != ReplicationState::Stopped
-            || server.life_cycle == LifeCycleState::PendingInstallation
-        {
+        if server.replication.state != ReplicationState::Stopped || server.awaits_agent {
             return Err(self.wrong_replication(server, "StartReplication"));
         }
         self.check_active_servers(id)?;

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::super::LifeCycleState;
+use super::super::{InitialState, LifeCycleState};
 use super::{World, config};
 
 /// A world whose one server is in a state, free of jobs.
@@ -360,4 +360,52 @@ fn disconnecting_keeps_or_moves_cutover_as_guessed() {
         world.ok("MarkAsArchived", json!({"sourceServerID": server}));
         assert_eq!(world.show(&server)["isArchived"], true);
     }
+}
+
+#[test]
+fn a_test_without_a_snapshot_fails_and_goes_back() {
+    let mut config = config(1);
+    config.initial = InitialState::NotReady;
+    config.guesses.test_from_not_ready = true;
+    let mut world = World::new(config);
+    let server = world.server(1);
+    let job = world.start("StartTest", &[&server]);
+    world.pass(310);
+    let launch = world.job(&job)["participatingServers"][0].clone();
+    assert_eq!(launch["launchStatus"], "FAILED");
+    assert_eq!(world.state(&server), "NOT_READY");
+    world.pass(1_000);
+    assert_eq!(world.state(&server), "READY_FOR_TEST");
+    assert_eq!(world.events(), ["TEST_LAUNCH_FAILED", "READY_FOR_TEST"]);
+}
+
+#[test]
+fn a_server_that_synced_during_its_failing_test_becomes_ready() {
+    let mut config = config(1);
+    config.initial = InitialState::NotReady;
+    config.guesses.test_from_not_ready = true;
+    let mut world = World::new(config);
+    let server = world.server(1);
+    world.pass(1_000);
+    world.simulator.fail_next_launch(&server);
+    world.start("StartTest", &[&server]);
+    world.pass(1_300);
+    assert_eq!(world.state(&server), "READY_FOR_TEST");
+    assert_eq!(world.events(), ["READY_FOR_TEST", "TEST_LAUNCH_FAILED"]);
+}
+
+#[test]
+fn a_discovered_server_is_deleted_before_it_replicates_only() {
+    let mut config = config(1);
+    config.initial = InitialState::Discovered;
+    config.guesses.discovered_until_synced = true;
+    let mut world = World::new(config);
+    let id = json!({"sourceServerID": world.server(1)});
+    world.ok("StartReplication", id.clone());
+    world.refused("DeleteSourceServer", id.clone(), "409");
+    let mut snapshots = id.clone();
+    snapshots["replicationType"] = json!("SNAPSHOT_SHIPPING");
+    world.refused("UpdateSourceServerReplicationType", snapshots, "409");
+    world.ok("StopReplication", id.clone());
+    world.refused("DeleteSourceServer", id, "409");
 }

@@ -40,7 +40,7 @@ fn may_become(from: LifeCycleState, to: LifeCycleState) -> bool {
     use LifeCycleState as S;
     matches!(
         (from, to),
-        (S::NotReady, S::ReadyForTest)
+        (S::NotReady, S::ReadyForTest | S::Testing)
             | (
                 S::ReadyForTest,
                 S::Testing | S::CuttingOver | S::ReadyForCutover
@@ -50,7 +50,10 @@ fn may_become(from: LifeCycleState, to: LifeCycleState) -> bool {
                 S::ReadyForCutover,
                 S::ReadyForTest | S::CuttingOver | S::Testing
             )
-            | (S::CuttingOver, S::ReadyForCutover | S::Cutover)
+            | (
+                S::CuttingOver,
+                S::ReadyForCutover | S::Cutover | S::Testing
+            )
             | (_, S::Disconnected | S::Stopped)
             // Stopped and started again; the life cycle may not have told of the stop.
             | (
