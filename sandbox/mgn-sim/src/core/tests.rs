@@ -3,6 +3,7 @@
 mod calls;
 mod determinism;
 mod events;
+mod guesses;
 mod jobs;
 mod lifecycle;
 mod quotas;

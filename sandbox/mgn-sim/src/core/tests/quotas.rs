@@ -1,4 +1,4 @@
-//! The quotas: 402, or 409 if guessed so.
+//! The quotas: 402.
 
 use serde_json::json;
 
@@ -61,17 +61,6 @@ fn slots_free_early_if_guessed_so() {
             .as_object()
             .map_or(json!({}), |_| json!({"sourceServerIDs": [servers[0]]})),
     );
-}
-
-#[test]
-fn a_quota_answers_409_if_guessed_so() {
-    let mut config = config(2);
-    config.quotas.concurrent_jobs = 1;
-    config.guesses.launch_quota_is_conflict = true;
-    let mut world = World::new(config);
-    let (first, second) = (world.server(1), world.server(2));
-    world.start("StartTest", &[first]);
-    world.refused("StartTest", json!({"sourceServerIDs": [second]}), "409");
 }
 
 #[test]

@@ -435,30 +435,3 @@ fn pages_are_full_and_complete() {
     assert_eq!(pages, [200, 200, 50]);
     assert_eq!(seen.len(), 450);
 }
-
-#[test]
-fn quirks_can_be_turned_off() {
-    let mut config = config(1);
-    for guess in [
-        "empty_objects_shown",
-        "resource_arn_in_tags",
-        "launch_end_logged",
-        "checks_shown",
-    ] {
-        config.guesses.set(guess, false);
-    }
-    config.guesses.timestamps_as_modelled = true;
-    let mut world = World::new(config);
-    let server = world.server(1);
-    let shown = world.show(&server);
-    assert!(shown["launchedInstance"].is_null());
-    assert_eq!(shown["tags"], json!({}));
-    assert!(
-        shown["lifeCycle"]["addedToServiceDateTime"]
-            .as_str()
-            .is_some_and(|at| at.ends_with('Z'))
-    );
-    let job = world.start("StartTest", &[&server]);
-    world.pass(1_000);
-    assert!(!world.log(&job, &server).contains(&"LAUNCH_END".to_owned()));
-}
