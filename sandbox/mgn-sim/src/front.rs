@@ -13,6 +13,7 @@ mod http;
 mod local_aws;
 mod mirror;
 mod options;
+mod queues;
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

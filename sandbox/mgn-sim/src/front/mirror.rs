@@ -5,14 +5,13 @@
 
 use std::sync::Arc;
 
-use aws_sdk_ec2::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
 use aws_sdk_ec2::types::{
     InstanceType, RequestLaunchTemplateData, ResourceType, Tag, TagSpecification,
 };
 use tokio::sync::mpsc;
 
 use super::Shared;
-use super::local_aws::LocalAws;
+use super::local_aws::{LocalAws, short};
 use crate::core::Output;
 
 /// The image that launched instances say they come from; MGN makes one of its own.
@@ -164,15 +163,4 @@ async fn found_template(local: &LocalAws, name: &str) -> Option<String> {
     let reply = request.send().await.ok()?;
     let template = reply.launch_templates().first()?;
     template.launch_template_id().map(str::to_owned)
-}
-
-/// What an error says, without the request and the answer around it.
-fn short<E>(error: &SdkError<E>) -> String
-where
-    E: ProvideErrorMetadata + std::error::Error + 'static,
-{
-    match (error.code(), error.message()) {
-        (Some(code), Some(message)) => format!("{code}: {message}"),
-        _ => DisplayErrorContext(error).to_string(),
-    }
 }

@@ -62,7 +62,7 @@ pub struct Options {
     pub region: String,
 
     /// A local AWS: launched instances are run in its EC2, events invoke the Lambda
-    /// targets of its EventBridge rules, and SSM operations that are not simulated go there.
+    /// targets of its EventBridge rules or land in their dead-letter queues, and SSM operations that are not simulated go there.
     #[arg(long, value_name = "URL")]
     pub aws_endpoint: Option<String>,
 

@@ -2,4 +2,5 @@
 
 mod calls;
 mod control;
+mod deliver;
 mod sandbox;
