@@ -1,6 +1,6 @@
 """`make demo`: one wave from replication to finalized, with the person's part played if nobody is there.
 
-Exits 0 only when the wave is Completed.
+Exits 0 only when the wave is Completed and, with `--faults`, when things did go wrong on the way.
 """
 
 import argparse
@@ -16,7 +16,7 @@ from .layout import binary
 from .mailbox import Mailbox
 from .page import follow, read
 from .processes import SandboxError, forget_personal_settings
-from .sandbox import FAULTS, REPOSITORY, Options, Sandbox
+from .sandbox import FAILURES, FAULTS, REPOSITORY, Options, Sandbox
 
 PLAN = REPOSITORY / "examples" / "orders.yaml"
 WAVE = "orders"
@@ -101,6 +101,18 @@ class Demo:
         print()
         print(self.tidegate("timeline", WAVE))
 
+    def went_wrong(self, accident: Accident) -> None:
+        """Tells what failed on the way; raises if something did not that should have."""
+        texts = [entry["text"] for entry in json.loads(self.tidegate("timeline", WAVE, "--json"))]
+        for failure in FAILURES:
+            text = next((text for text in texts if text.startswith(failure)), None)
+            if text is None:
+                raise SandboxError(f"it did not happen: {failure}")
+            self.tell(f"on the way: {text}")
+        if not accident.killed:
+            raise SandboxError("no function could be killed in the middle of its call")
+        self.tell(f"on the way: {accident.program.name} was killed during {accident.operation}.")
+
 
 def main(arguments: list[str]) -> int:
     """Returns the exit status."""
@@ -124,9 +136,9 @@ def main(arguments: list[str]) -> int:
             demo.tidegate("apply", str(PLAN))
             end = demo.watch()
             demo.timeline()
+            if accident:
+                demo.went_wrong(accident)
             demo.tell(f"the wave is {end['phase']}")
-            if accident and not accident.killed:
-                raise SandboxError("no function could be killed in the middle of its call")
             return 0 if end["phase"].lower() == "completed" else 1
     except SandboxError as error:
         print(f"demo: {error}", file=sys.stderr)

@@ -29,6 +29,8 @@ FAULTS = [
     "launch-failure=app02:1",
     "command=Tidegate-CheckPort:app03:1:failed",
 ]
+# How a wave with those servers then tells of the last two.
+FAILURES = ["The test of app02 failed", "Tidegate-CheckPort failed on app03"]
 
 
 @dataclass
