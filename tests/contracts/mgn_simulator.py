@@ -1,15 +1,59 @@
-"""Runs the binary `mgn-sim` for a test, and waits until it listens."""
+"""Runs the binary `mgn-sim` for a test, and waits until it listens; what it simulates, by operation."""
 
+import json
 import os
 import subprocess
 import time
+import urllib.error
+import urllib.request
 from pathlib import Path
 
 import boto3
+import botocore.session
 from botocore.config import Config
+
+from sandbox.local.layout import REPOSITORY
+from sandbox.local.processes import DIRECT
 
 REGION = "us-east-1"
 ACCOUNT = "000000000000"
+MODEL = json.loads((REPOSITORY / "sandbox" / "mgn-sim" / "model" / "mgn-2020-02-26.json").read_text())
+
+# What MGN has and the simulator answers with 501, each with an input that MGN would take.
+NOT_SIMULATED = {
+    "CreateRemoteSourceAction": {"name": "a", "ssmParameterName": "a"},
+    "DeleteRemoteSourceAction": {"remoteSourceActionID": "rsa-0123456789abcdef0"},
+    "DeleteVcenterClient": {"vcenterClientID": "vcc-0123456789abcdef0"},
+    "ListExportErrors": {"exportID": "export-0123456789abcdef0"},
+    "ListImportErrors": {"importID": "import-0123456789abcdef0"},
+    "ListRemoteSourceActionInvocationResults": {"sourceServerID": "s-0123456789abcdef0"},
+    "ListRemoteSourceActionInvocations": {"remoteSourceActionJobID": "rsajob-0123456789abcdef0"},
+    "StartExport": {"s3Bucket": "bucket", "s3Key": "a.csv"},
+    "StartImport": {"s3BucketSource": {"s3Bucket": "bucket", "s3Key": "a.csv"}},
+    "StartRemoteSourceActionJob": {
+        "connectorArn": f"arn:aws:mgn:{REGION}:{ACCOUNT}:connector/connector-0123456789abcdef0",
+        "remoteSourceActionArns": [f"arn:aws:mgn:{REGION}:{ACCOUNT}:remote-source-action/rsa-0123456789abcdef0"],
+        "sourceServerArns": [f"arn:aws:mgn:{REGION}:{ACCOUNT}:source-server/s-0123456789abcdef0"],
+    },
+    "UpdateRemoteSourceAction": {"remoteSourceActionID": "rsa-0123456789abcdef0"},
+}
+
+
+def newest_model(session: botocore.session.Session) -> None:
+    """Teaches a session the operations of MGN that the simulator's model has and the session's own has
+    not yet."""
+    taught = session.get_component("data_loader").load_service_model("mgn", "service-2")
+    for name in MODEL["operations"].keys() - taught["operations"].keys():
+        operation = MODEL["operations"][name]
+        assert operation["path"] == f"/{name}", "a member in a path would have to be told, and the model does not"
+        http = {"method": operation["method"], "requestUri": operation["path"], "responseCode": operation["status"]}
+        shapes = {side: {"shape": operation[side]} for side in ("input", "output") if side in operation}
+        taught["operations"][name] = {"name": name, "http": http} | shapes
+    for name in MODEL["shapes"].keys() - taught["shapes"].keys():
+        shape = MODEL["shapes"][name]
+        members = {member: {"shape": named} for member, named in shape.get("members", {}).items()}
+        elements = {key: {"shape": shape[key]} for key in ("member", "key", "value") if key in shape}
+        taught["shapes"][name] = shape | elements | {"members": members}
 
 
 def binary() -> Path:
@@ -48,7 +92,9 @@ class Simulator:
 
     def client(self, service: str):
         """A boto3 client that tries once."""
-        return boto3.session.Session().client(
+        session = botocore.session.Session()
+        newest_model(session)
+        return boto3.session.Session(botocore_session=session).client(
             service,
             region_name=REGION,
             endpoint_url=self.url,
@@ -57,6 +103,27 @@ class Simulator:
             # The simulator, not the client, is to say what is wrong.
             config=Config(retries={"total_max_attempts": 1}, proxies={}, parameter_validation=False),
         )
+
+    def control(self, what: str, **members: str) -> dict:
+        """`POST /_sim/…`, as `mgn-sim --help` lists it."""
+        with DIRECT.open(f"{self.url}/_sim/{what}", json.dumps(members).encode()) as answer:
+            return json.load(answer)
+
+    def operations(self, service: str) -> set[str]:
+        """What it simulates of MGN or SSM."""
+        if service == "mgn":
+            return set(MODEL["operations"]) - set(NOT_SIMULATED)
+        known = botocore.session.Session().get_service_model(service).operation_names
+        return {operation for operation in known if self.knows(operation)}
+
+    def knows(self, operation: str) -> bool:
+        """Whether it has that operation of SSM: what it says of one is that the input is wrong, if it is."""
+        headers = {"X-Amz-Target": f"AmazonSSM.{operation}"}
+        try:
+            with DIRECT.open(urllib.request.Request(self.url, b"{}", headers)):
+                return True
+        except urllib.error.HTTPError as refused:
+            return json.load(refused)["__type"] != "UnknownOperationException"
 
 
 def eventually(what, seconds: float = 20):

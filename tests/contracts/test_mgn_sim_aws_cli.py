@@ -1,4 +1,4 @@
-"""The AWS CLI over every operation that the simulator names, errors included.
+"""The AWS CLI over every operation that both it and the simulator know, errors included.
 
 The CLI runs in this process, which is ten times as fast as starting it anew; one test starts it.
 """
@@ -14,8 +14,9 @@ from typing import ClassVar
 
 import pytest
 from awscli.clidriver import create_clidriver
+from botocore import xform_name
 
-from .mgn_simulator import REGION, Simulator, eventually
+from .mgn_simulator import NOT_SIMULATED, REGION, Simulator, eventually
 
 TEMPLATE = [
     "--staging-area-subnet-id", "subnet-0123456789abcdef0",
@@ -41,6 +42,8 @@ class Cli:
 
     # One driver for each simulator: it reads the service models once.
     drivers: ClassVar[dict] = {}
+    # Commands that were accepted, by service.
+    accepted: ClassVar[dict[str, set[str]]] = {"mgn": set(), "ssm": set()}
 
     def __init__(self, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
         for name, value in environment(url).items():
@@ -58,7 +61,12 @@ class Cli:
                 code = stopped.code
         if code:
             raise CliError(err.getvalue())
+        self.accepted[service].add(words[0])
         return json.loads(out.getvalue() or "{}")
+
+    def operations(self, service: str) -> set[str]:
+        """What the installed CLI knows of a service."""
+        return set(self.driver.session.get_service_model(service).operation_names)
 
     def refused(self, expected: str, service: str, *words: str) -> None:
         """Calls, and expects an error that holds `expected`."""
@@ -226,6 +234,7 @@ def test_templates_and_configurations(aws):
     aws.refused("(ConflictException)", "mgn", "put-source-server-action", *one, *other, "--order", "1001")
     assert len(aws("mgn", "list-source-server-actions", *one)["items"]) == 1
     aws("mgn", "remove-source-server-action", *one, "--action-id", "a-1")
+    assert aws("mgn", "update-source-server", *one, "--user-provided-id", "u")["userProvidedID"] == "u"
 
 
 def test_waves_and_applications(aws):
@@ -257,7 +266,7 @@ def test_waves_and_applications(aws):
     aws.refused("(ResourceNotFoundException)", "mgn", "archive-wave", *in_wave)
 
 
-def test_replication_is_paused_stopped_and_started(aws):
+def test_replication_is_paused_stopped_started_and_retried(aws, simulator):
     identity = server(aws, "web02")["sourceServerID"]
     one = ["--source-server-id", identity]
     aws.refused("(ValidationException)", "mgn", "retry-data-replication", *one)
@@ -269,6 +278,15 @@ def test_replication_is_paused_stopped_and_started(aws):
     aws.refused("(ConflictException)", "mgn", "stop-replication", *one)
     assert aws("mgn", "start-replication", *one)["lifeCycle"]["state"] == "NOT_READY"
     eventually(lambda: state(aws, identity) == "READY_FOR_TEST")
+
+    def replication() -> str:
+        reply = aws("mgn", "describe-source-servers", "--filters", f"sourceServerIDs={identity}")
+        return reply["items"][0]["dataReplicationInfo"]["dataReplicationState"]
+
+    simulator.control("stall", server=identity)
+    assert replication() == "STALLED"
+    aws("mgn", "retry-data-replication", *one)
+    eventually(lambda: replication() == "CONTINUOUS")
 
 
 def test_a_discovered_server_starts_to_replicate(aws):
@@ -352,3 +370,16 @@ def test_the_cli_as_a_process(simulator):
     variables = {"PATH": os.environ.get("PATH", ""), **environment(simulator.url)}
     done = subprocess.run(command, env=variables, capture_output=True, text=True, check=True)
     assert json.loads(done.stdout)["items"]
+
+
+def test_what_is_not_simulated_says_so(aws):
+    for operation in NOT_SIMULATED.keys() & aws.operations("mgn"):
+        parameters = json.dumps(NOT_SIMULATED[operation])
+        aws.refused("(NotSimulatedException)", "mgn", xform_name(operation, "-"), "--cli-input-json", parameters)
+
+
+# The last: it looks back at those above.
+@pytest.mark.parametrize("service", ["mgn", "ssm"])
+def test_every_operation_was_accepted(aws, simulator, service):
+    both = simulator.operations(service) & aws.operations(service)
+    assert sorted({xform_name(operation, "-") for operation in both} - Cli.accepted[service]) == []

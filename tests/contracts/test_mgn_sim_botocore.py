@@ -1,17 +1,20 @@
-"""boto3 against the simulator, every reply checked against botocore's own service model:
-each member exists in the shape, has its type, and keeps to its enum, pattern and limits.
+"""boto3 against the simulator, every operation called and every reply checked against botocore's own
+service model: each member exists in the shape, has its type, and keeps to its enum, pattern and limits.
+Of operations that are newer than the installed botocore, against the simulator's model.
 
 Known exceptions, seen on real accounts: the log event LAUNCH_END is not in the model, and
 timestamps end in +00:00 where the model demands Z; SSM shows what is not set as an empty text.
 """
 
+import json
 import re
+from typing import ClassVar
 
 import pytest
 from botocore.exceptions import ClientError
 from botocore.model import ListShape, MapShape, Shape, StringShape, StructureShape
 
-from .mgn_simulator import Simulator, eventually
+from .mgn_simulator import NOT_SIMULATED, Simulator, eventually
 
 MICROSECONDS = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}\+00:00")
 EXPECTED_ERRORS = (
@@ -68,16 +71,17 @@ def limits(shape: Shape, size: float, path: str) -> list[str]:
 class Checked:
     """A client whose replies are all checked."""
 
+    # Operations that were accepted, by service.
+    accepted: ClassVar[dict[str, set[str]]] = {"mgn": set(), "ssm": set()}
+
     def __init__(self, simulator: Simulator, service: str) -> None:
+        self.service = service
         self.client = simulator.client(service)
         # The raw body too: botocore drops unknown members before anybody sees them.
         self.client.meta.events.register(f"before-parse.{service}.*", self.look)
         self.raw = {}
-        self.seen = set()
 
     def look(self, response_dict: dict, **_: object) -> None:
-        import json
-
         body = response_dict["body"]
         self.raw = json.loads(body) if body else {}
 
@@ -89,7 +93,7 @@ class Checked:
         assert metadata["HTTPStatusCode"] == model.http.get("responseCode", 200), operation
         if model.output_shape is not None:
             assert faults(model.output_shape, self.raw, operation) == []
-        self.seen.add(operation)
+        self.accepted[self.service].add(operation)
         return reply
 
     def refused(self, code: str, status: int, operation: str, **parameters: object) -> ClientError:
@@ -188,6 +192,8 @@ def test_settings_are_as_modelled(mgn, servers):
     finished(mgn, mgn("StartTest", sourceServerIDs=[servers[2]]))
     mgn("RemoveSourceServerAction", **server, actionID="a")
     mgn("UpdateSourceServer", **server, userProvidedID="u")
+    mgn("UpdateLaunchConfigurationDefaults", **server, smallVolumeMaxSize=100)
+    assert mgn("GetLaunchConfigurationDefaults", **server)["smallVolumeMaxSize"] == 100
 
 
 def test_groups_and_tags_are_as_modelled(mgn, servers):
@@ -218,6 +224,40 @@ def test_replication_is_as_modelled(mgn, servers, simulator):
         mgn(operation, **server)
     for _ in range(30):
         mgn("DescribeSourceServers", filters={"sourceServerIDs": [servers[3]]})
+
+    def replication() -> str:
+        shown = mgn("DescribeSourceServers", filters={"sourceServerIDs": [servers[3]]})["items"][0]
+        return shown["dataReplicationInfo"]["dataReplicationState"]
+
+    eventually(lambda: replication() == "CONTINUOUS")
+    simulator.control("stall", server=servers[3])
+    assert replication() == "STALLED"
+    mgn("RetryDataReplication", **server)
+    eventually(lambda: replication() == "CONTINUOUS")
+
+
+def test_a_discovered_server_is_as_modelled(mgn, simulator):
+    found = simulator.control("agent", hostname="found01", state="DISCOVERED")
+    mgn("DescribeSourceServers", filters={"sourceServerIDs": [found["sourceServerID"]]})
+    mgn("UpdateSourceServerReplicationType", **found, replicationType="AGENT_BASED")
+    mgn("DeleteSourceServer", **found)
+
+
+def test_connectors_and_empty_lists_are_as_modelled(mgn):
+    connector = mgn("CreateConnector", name="c", ssmInstanceID="mi-0123456789abcdef0")
+    mgn("ListConnectors")
+    mgn("UpdateConnector", connectorID=connector["connectorID"], name="d")
+    mgn("DeleteConnector", connectorID=connector["connectorID"])
+    for operation in (
+        "ListManagedAccounts", "DescribeVcenterClients", "ListImports", "ListExports", "ListRemoteSourceActions",
+        "ListRemoteSourceActionJobs",
+    ):
+        assert mgn(operation)["items"] == []
+
+
+@pytest.mark.parametrize("operation", sorted(NOT_SIMULATED))
+def test_what_is_not_simulated_says_so(mgn, operation):
+    mgn.refused("NotSimulatedException", 501, operation, **NOT_SIMULATED[operation])
 
 
 def test_errors_are_as_modelled(mgn, servers):
@@ -268,6 +308,13 @@ def test_ssm_is_as_modelled(simulator):
     eventually(over)
     ssm("ListCommands", InstanceId=node, Filters=[{"key": "DocumentName", "value": "Tidegate-CheckPort"}])
     ssm("ListCommandInvocations", CommandId=command, Details=True)
+    ssm("CancelCommand", CommandId=command)
     ssm("DescribeDocument", Name="Tidegate-CheckPort")
     ssm.refused("InvalidInstanceId", 400, "SendCommand", InstanceIds=["i-0123456789abcdef0"], DocumentName="Document")
     ssm.refused("InvocationDoesNotExist", 400, "GetCommandInvocation", CommandId="0" * 36, InstanceId=node)
+
+
+# The last: it looks back at those above.
+@pytest.mark.parametrize("service", ["mgn", "ssm"])
+def test_every_operation_was_accepted(simulator, service):
+    assert sorted(simulator.operations(service) - Checked.accepted[service]) == []
