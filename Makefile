@@ -20,7 +20,7 @@ BENCHES := $(patsubst %.rs,bench-%,$(notdir $(wildcard */*/benches/*.rs)))
 help: ## Show this
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  \1\t/' | expand -t 14
 
-setup: .venv/made .venv/pages/made ## Make the environments of the sandbox and of the tests
+setup: .venv/made .venv/pages/made .venv/documents/made ## Make the environments of the sandbox and of the tests
 
 build: ## Build everything for this machine (the first build takes about 12 minutes)
 	cargo build $(EVERYTHING)
@@ -64,12 +64,16 @@ clean: ## Remove what was made here (not cargo's target directory)
 
 # A browser for the tests of the pages: the system's Chromium, driven by Playwright.
 .venv/pages/made: tests/pages/package.json tests/pages/package-lock.json .venv/made
-	@missing="$$(for program in chromium node npm; do command -v $$program >/dev/null || echo $$program | sed 's/^node$$/nodejs/'; done)"; \
-	  test -z "$$missing" || { apt-get update -qq && apt-get install -qq -y --no-install-recommends $$missing; } || \
-	  { echo "These are needed, and could not be installed: $$missing"; exit 1; }
+	tests/install chromium node npm
 	mkdir -p .venv/pages
 	cp tests/pages/package.json tests/pages/package-lock.json .venv/pages/
 	npm ci --prefix .venv/pages --ignore-scripts --no-audit --no-fund --silent
+	@touch $@
+
+# What the documents' scripts call, each where the other is not.
+.venv/documents/made: .venv/made
+	tests/install curl wget nc
+	mkdir -p .venv/documents
 	@touch $@
 
 .venv/%/made: requirements-%.txt .venv/made

@@ -3,6 +3,7 @@ document, put into the text, the text run by `sh`."""
 
 import json
 import re
+import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,11 +72,17 @@ class Outcome:
 
 @pytest.fixture(params=["sh", "bash"])
 def run(request, tmp_path, monkeypatch):
-    """Runs a document's Linux script with a PATH that tests can put stand-ins into."""
+    """Runs a document's Linux script with a PATH that tests can put stand-ins into. `directories` says
+    where to look instead of in those that the script names."""
 
-    def runner(name: str, /, programs: str | None = None, **parameters: list[str]) -> Outcome:
+    def runner(
+        name: str, /, programs: str | None = None, directories: dict[str, str] | None = None, **parameters: list[str]
+    ) -> Outcome:
         script = tmp_path / "_script.sh"
-        script.write_text(document(name).fill("Linux", parameters))
+        text = document(name).fill("Linux", parameters)
+        for named, instead in (directories or {}).items():
+            text = text.replace(named, instead)
+        script.write_text(text)
         environment = {"PATH": programs or f"{tmp_path / 'bin'}:/usr/sbin:/usr/bin:/sbin:/bin", "STATE": str(tmp_path)}
         shell = f"/bin/{request.param}"
         done = subprocess.run(
@@ -97,3 +104,20 @@ def stand_in(tmp_path):
         program.chmod(0o755)
 
     return put
+
+
+@pytest.fixture
+def bare(tmp_path):
+    """Makes a PATH with these programs of the machine and no others, so that a script takes the branch
+    for them."""
+
+    def make(*programs: str) -> str:
+        directory = tmp_path / "bare"
+        directory.mkdir(exist_ok=True)
+        for program in programs:
+            found = shutil.which(program)
+            assert found, f"{program} is not there: run `make setup`"
+            (directory / program).symlink_to(found)
+        return str(directory)
+
+    return make

@@ -1,9 +1,13 @@
-"""Check, stop and start of services, against a stand-in for systemctl and for a SysV `service`."""
+"""Check, stop and start of services, against a stand-in for systemctl and for a SysV `service`.
+
+Both know the services named in $STATE/units. A file NAME.up says that one runs, NAME.slow that it takes
+two further looks to go down, NAME.stuck that it does not, NAME.broken that it does not start.
+"""
+
+import functools
 
 import pytest
 
-# Knows the services named in $STATE/units; a file NAME.up says that one runs, NAME.slow that it
-# takes two further looks to go down.
 SYSTEMCTL = """
 verb=$1; shift
 [ "$1" = --no-block ] && shift
@@ -14,7 +18,7 @@ echo "$verb $unit" >>"$STATE/calls"
 case $verb in
   is-active) [ -e "$STATE/$unit.up" ];;
   start) grep -qxF "$unit" "$STATE/units" && [ ! -e "$STATE/$unit.broken" ] && touch "$STATE/$unit.up";;
-  stop) [ -e "$STATE/$unit.slow" ] || rm -f "$STATE/$unit.up";;
+  stop) [ ! -e "$STATE/$unit.stuck" ] && { [ -e "$STATE/$unit.slow" ] || rm -f "$STATE/$unit.up"; };;
   show)
     case $property in
       LoadState) if grep -qxF "$unit" "$STATE/units"; then echo LoadState=loaded; else echo LoadState=not-found; fi;;
@@ -27,15 +31,50 @@ case $verb in
 esac
 """
 
+SERVICE = """
+unit=$1; verb=$2
+echo "$verb $unit" >>"$STATE/calls"
+grep -qxF "$unit" "$STATE/units" || { echo "$unit: unrecognized service" >&2; exit 1; }
+case $verb in
+  status)
+    if [ -s "$STATE/$unit.slow" ]; then : >"$STATE/$unit.slow"
+    elif [ -e "$STATE/$unit.slow" ]; then rm -f "$STATE/$unit.up" "$STATE/$unit.slow"; fi
+    [ -e "$STATE/$unit.up" ] || exit 3;;
+  start) [ ! -e "$STATE/$unit.broken" ] && touch "$STATE/$unit.up";;
+  stop) [ ! -e "$STATE/$unit.stuck" ] && { [ -e "$STATE/$unit.slow" ] || rm -f "$STATE/$unit.up"; };;
+  *) exit 2;;
+esac
+"""
+
+# All that the scripts and the stand-in use besides what the shell has itself.
+PROGRAMS = ("cat", "date", "grep", "rm", "sed", "sleep", "sync", "touch", "tr")
+
+
+@pytest.fixture(params=["systemctl", "service"])
+def manager(request) -> str:
+    """What the machine manages its services with."""
+    return request.param
+
 
 @pytest.fixture
-def units(tmp_path, stand_in):
+def run(run, manager, bare, tmp_path):
+    """On a machine that has the one and not the other."""
+    if manager == "systemctl":
+        return run
+    programs = f"{tmp_path / 'bin'}:{bare(*PROGRAMS)}"
+    return functools.partial(run, programs=programs, directories={"/etc/init.d/": f"{tmp_path}/init.d/"})
+
+
+@pytest.fixture
+def units(tmp_path, stand_in, manager):
     """Makes services: name to whether it runs."""
 
     def make(**services: bool) -> None:
-        stand_in("systemctl", SYSTEMCTL)
+        stand_in(manager, {"systemctl": SYSTEMCTL, "service": SERVICE}[manager])
         (tmp_path / "units").write_text("".join(f"{name}\n" for name in services))
+        (tmp_path / "init.d").mkdir()
         for name, up in services.items():
+            (tmp_path / "init.d" / name).touch(0o755)
             if up:
                 (tmp_path / f"{name}.up").touch()
 
@@ -71,17 +110,18 @@ def test_a_service_on_its_way_down_is_waited_for(run, units, tmp_path):
     assert (outcome.status, outcome.output) == (0, "stopped: db\n")
 
 
-def test_a_service_that_does_not_stop_fails_and_leaves_the_next_alone(run, units, tmp_path, stand_in):
+def test_a_service_that_does_not_stop_fails_and_leaves_the_next_alone(run, units, tmp_path):
     units(db=True, web=True)
-    stand_in("systemctl", SYSTEMCTL.replace("  stop) ", "  stop) exit 1;;\n  stop) "))
+    (tmp_path / "db.stuck").touch()
     outcome = run("stop-services", services=["db", "web"], withinSeconds=["0"])
     assert (outcome.status, outcome.error) == (1, "FAILED: not stopped within 0 s: db\n")
     assert "stop web" not in (tmp_path / "calls").read_text()
 
 
-def test_a_misspelt_service_is_not_taken_for_stopped(run, units):
+@pytest.mark.parametrize("document", ["stop-services", "start-services"])
+def test_a_misspelt_service_is_not_taken_for_another(run, units, document):
     units(db=True)
-    outcome = run("stop-services", services=["dbb"])
+    outcome = run(document, services=["dbb"])
     assert (outcome.status, outcome.error) == (1, "FAILED: no such service: dbb\n")
 
 
