@@ -56,6 +56,7 @@ def test_an_aborted_wave_leaves_its_servers_ready_to_be_tested(scene):
         and ours & {tag["Value"] for tag in instance.get("Tags", [])}
     ]
     assert not running
+    assert {server["lifeCycle"]["state"] for server in scene.source_servers("aborted")} == {"READY_FOR_TEST"}
 
 
 def test_a_gate_that_expires_holds_the_wave_and_names_what_releases_it(scene):
