@@ -10,6 +10,8 @@ import pytest
 
 from sandbox.local.layout import FUNCTIONS, REPOSITORY
 from tests.driver.conftest import HERE, runnable, until
+from tests.home import Home
+from tests.processes import LOOPBACK, family, listening
 
 VARIABLES = {
     "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_MGN", "AWS_ENDPOINT_URL_SSM", "AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ACCESS_KEY_ID",
@@ -30,12 +32,18 @@ def target(tmp_path_factory) -> Path:
 
 
 @pytest.fixture
-def start(target):
+def home(tmp_path) -> Home:
+    """The person's."""
+    return Home(tmp_path)
+
+
+@pytest.fixture
+def start(target, home):
     """Starts a sandbox as `make sandbox` does; ends it with the test."""
     processes: list[subprocess.Popen] = []
 
     def run(directory: Path, programs: Path = target) -> subprocess.Popen:
-        processes.append(launch(programs, directory))
+        processes.append(launch(programs, directory, home))
         return processes[-1]
 
     yield run
@@ -45,12 +53,12 @@ def start(target):
             process.communicate(timeout=20)
 
 
-def launch(target: Path, directory: Path) -> subprocess.Popen:
+def launch(target: Path, directory: Path, home: Home) -> subprocess.Popen:
     """In an environment that would lead astray whoever looked into it."""
     return subprocess.Popen(
         [sys.executable, "-m", "sandbox.local", "--dir", str(directory)],
         cwd=REPOSITORY,
-        env=os.environ
+        env=os.environ | home.variables()
         | {"CARGO_TARGET_DIR": str(target), "AWS_PROFILE": "not-there", "HTTP_PROXY": "http://127.0.0.1:9", "AWS_REGION": "mars-1"},
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )
@@ -66,44 +74,10 @@ def ready(process: subprocess.Popen, directory: Path) -> None:
     until(there, 20)
 
 
-def family(root: int) -> set[int]:
-    """A process and everything below it."""
-    parents = {}
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                parents[int(entry.name)] = int((entry / "stat").read_text().rsplit(")", 1)[1].split()[1])
-            except OSError:
-                continue
-    found = {root}
-    while more := {pid for pid, parent in parents.items() if parent in found} - found:
-        found |= more
-    return found
-
-
-def listening(pids: set[int]) -> set[str]:
-    """Addresses that these processes listen on, in /proc's hexadecimal form."""
-    sockets = set()
-    for pid in pids:
-        try:
-            for descriptor in Path(f"/proc/{pid}/fd").iterdir():
-                link = os.readlink(descriptor)
-                if link.startswith("socket:["):
-                    sockets.add(link[8:-1])
-        except OSError:
-            continue
-    addresses = set()
-    for table in ("tcp", "tcp6"):
-        for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]:
-            fields = line.split()
-            if fields[3] == "0A" and fields[9] in sockets:
-                addresses.add(fields[1].split(":")[0])
-    return addresses
-
-
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
-def test_it_gets_ready_and_stops_without_a_trace(start, tmp_path, how):
+def test_it_gets_ready_and_stops_without_a_trace(start, home, tmp_path, how):
     directory = tmp_path / "sandbox"
+    before = home.content()
     temporary = set(Path("/tmp").iterdir())
     process = start(directory)
     ready(process, directory)
@@ -114,7 +88,7 @@ def test_it_gets_ready_and_stops_without_a_trace(start, tmp_path, how):
     assert (directory / "env").stat().st_mode & 0o077 == 0
     members = family(process.pid)
     assert len(members) >= 3
-    assert listening(members) == {"0100007F"}
+    assert listening(members) == {LOOPBACK}
 
     process.send_signal(how)
     output, errors = process.communicate(timeout=20)
@@ -122,6 +96,8 @@ def test_it_gets_ready_and_stops_without_a_trace(start, tmp_path, how):
     assert "stopped" in output
     assert not (directory / "env").exists()
     until(lambda: not [pid for pid in members if Path(f"/proc/{pid}").exists()], 5)
+    assert home.content() == before
+    # From who does not heed TMPDIR; others use this directory too.
     new = {path for path in set(Path("/tmp").iterdir()) - temporary if "ministack" in path.name or "tidegate" in path.name}
     assert not new
 

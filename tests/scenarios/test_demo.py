@@ -1,5 +1,6 @@
 """`make demo` from outside, with nobody at the terminal."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -7,7 +8,8 @@ import time
 
 import pytest
 
-from sandbox.local.layout import REPOSITORY
+from sandbox.local.layout import REPOSITORY, target_directory
+from tests.home import Home
 
 # More than the demo gives itself.
 SECONDS = 300
@@ -15,13 +17,17 @@ SECONDS = 300
 
 @pytest.fixture
 def demo(tmp_path, capsys):
-    """Runs the demo in a directory of its own, and returns what it printed; it must have ended well."""
+    """Runs the demo in a directory of its own, and returns what it printed; it must have ended well and
+    have left nothing elsewhere."""
 
     def run(*arguments: str) -> str:
+        home = Home(tmp_path)
+        before = home.content()
         started = time.monotonic()
         process = subprocess.Popen(
             [sys.executable, "-m", "sandbox.local.demo", "--dir", str(tmp_path / "sandbox"), *arguments],
-            cwd=REPOSITORY, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+            cwd=REPOSITORY, env=os.environ | {"CARGO_TARGET_DIR": str(target_directory())} | home.variables(),
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         )
         try:
             output, _ = process.communicate(timeout=SECONDS)
@@ -33,6 +39,7 @@ def demo(tmp_path, capsys):
         with capsys.disabled():
             print(f"\nmake demo {' '.join(arguments)}: {time.monotonic() - started:.1f} s")
         assert process.returncode == 0, output
+        assert home.content() == before
         return output
 
     return run

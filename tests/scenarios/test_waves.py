@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from sandbox.local.layout import binary
 from sandbox.local.page import follow
+from tests.processes import LOOPBACK, family, listening
 
 from .wave import Refused, plan
 
@@ -170,6 +172,17 @@ def test_the_aws_cli_works_with_the_file_to_source(scene, tmp_path):
     )
     assert done.returncode == 0, done.stderr
     assert set(json.loads(done.stdout)) == {server["sourceServerID"] for server in scene.source_servers("")}
+
+
+def test_everything_listens_on_127_0_0_1_alone(scene):
+    for child in scene.sandbox.children:
+        assert listening({child.process.pid}) == {LOOPBACK}, child.name
+    # With the functions; this command calls one.
+    scene.tidegate("status")
+    members = family(os.getpid())
+    programs = {Path(f"/proc/{pid}/exe").resolve() for pid in members}
+    assert {binary("mgn-sim").resolve(), binary("console").resolve()} <= programs
+    assert listening(members) == {LOOPBACK}
 
 
 @pytest.mark.parametrize("command", [["status", "nobody"], ["start", "nobody"], ["hold", "nobody"], ["approve", "nobody", "cutover"]])
