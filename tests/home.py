@@ -4,13 +4,14 @@ from pathlib import Path
 
 
 class Home:
-    """Holds a file that leads astray whoever reads it."""
+    """Its AWS configuration cannot be read, so that whoever tries fails."""
 
     def __init__(self, directory: Path):
         self.home = directory / "home"
         self.temporary = directory / "temporary"
         (self.home / ".aws").mkdir(parents=True)
-        (self.home / ".aws" / "config").write_text("[default]\nregion = mars-1\n")
+        for name in ("config", "credentials"):
+            (self.home / ".aws" / name).write_text("the person's own\n")
         self.temporary.mkdir()
 
     def variables(self) -> dict[str, str]:

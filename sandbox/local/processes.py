@@ -15,16 +15,21 @@ from pathlib import Path
 DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
+# What keeps AWS clients from the configuration in the person's home.
+NO_PERSONAL_FILES = {"AWS_CONFIG_FILE": "/dev/null", "AWS_SHARED_CREDENTIALS_FILE": "/dev/null"}
+
+
 class SandboxError(Exception):
     """The sandbox cannot go on; the text says what to do."""
 
 
 def forget_personal_settings() -> None:
     """Removes from this process what would lead AWS clients to the person's own account, profile or
-    proxy."""
+    proxy, and keeps them from the person's files."""
     for name in list(os.environ):
         if name.startswith("AWS_") or name.lower() in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
             del os.environ[name]
+    os.environ |= NO_PERSONAL_FILES
 
 
 def free_port() -> int:

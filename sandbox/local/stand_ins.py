@@ -9,7 +9,7 @@ import boto3
 from botocore.config import Config
 
 from .layout import REPOSITORY, Layout
-from .processes import Child, SandboxError, free_port
+from .processes import NO_PERSONAL_FILES, Child, SandboxError, free_port
 
 ACCOUNT = "000000000000"
 REGION = "us-east-1"
@@ -66,9 +66,7 @@ def clean_environment(layout: Layout) -> dict[str, str]:
         "AWS_ACCESS_KEY_ID": ACCOUNT,
         "AWS_SECRET_ACCESS_KEY": "sandbox",
         "AWS_EC2_METADATA_DISABLED": "true",
-        "AWS_CONFIG_FILE": "/dev/null",
-        "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
-    }
+    } | NO_PERSONAL_FILES
 
 
 def start_ministack(layout: Layout, endpoints: Endpoints, settings: dict[str, str], roles: bool) -> Child:
