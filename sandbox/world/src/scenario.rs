@@ -28,6 +28,9 @@ use self::gates::gate;
 
 pub(crate) use self::gates::{ANNA, BERT, LEAD};
 
+/// The guesses of the first worlds.
+const FIRST_GUESSES: usize = 36;
+
 /// When every world begins.
 pub const START: Timestamp = Timestamp::constant(1_796_000_000, 0);
 
@@ -218,9 +221,14 @@ fn region(
     };
     mgn.durations.speed = speed;
     mgn.default_page_size = 50;
-    for (name, default, _) in mgn_sim::Guesses::ALL {
-        if random.chance(0.15) {
-            mgn.guesses.set(name, !default);
+    // Later guesses are drawn apart, so that a world that failed once stays the same world.
+    let (first, later) = mgn_sim::Guesses::ALL.split_at(FIRST_GUESSES);
+    let mut apart = Random::new(seed, 8);
+    for (random, guesses) in [(&mut random, first), (&mut apart, later)] {
+        for (name, default, _) in guesses {
+            if random.chance(0.15) {
+                mgn.guesses.set(name, !default);
+            }
         }
     }
     let mut launch = |kind, odds| {
