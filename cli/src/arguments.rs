@@ -268,7 +268,7 @@ pub enum Command {
     /// Each record carries the hash of the one before; each is signed and kept outside the table
     /// soon after. With --verify the records are proved here, against the wave and the exported
     /// signatures: what was altered, removed, put elsewhere or cut off is named by its number, and
-    /// the command ends with 1.
+    /// so is what was still not signed ten minutes later; the command then ends with 1.
     #[command(after_help = "Examples:\n  tidegate audit orders\n  \
         tidegate audit orders --verify\n  tidegate audit orders --verify --json | jq .proved\n  \
         tidegate audit --refused --day 2026-12-05")]

@@ -111,6 +111,10 @@ fn a_proof_says_what_it_covers() {
             "none of them signed and exported yet.",
         ),
         (
+            report(9, vec![Finding::Unsealed { from: 10 }]),
+            "(12 records) is not proved:\n  records from 10 on were not signed and exported",
+        ),
+        (
             report(12, vec![Finding::Altered { number: 4 }]),
             "was tampered with:\n  record 4 was altered",
         ),

@@ -3,8 +3,9 @@
 //! **Invariant**: the proof is made here, from the records as they are stored; of the console it
 //! takes the codes' verdicts alone, for the key never leaves KMS.
 
+use jiff::Timestamp;
 use serde_json::{Value, json};
-use tidegate_domain::audit::{AuditHead, AuditRecord, StoredRecord, Verifier, hash};
+use tidegate_domain::audit::{AuditHead, AuditRecord, Finding, StoredRecord, Verifier, hash};
 use tidegate_domain::id::WaveId;
 
 use super::status::pretty;
@@ -43,7 +44,7 @@ pub async fn show(
 /// Prove the chain.
 ///
 /// # Errors
-/// The chain is not whole, or what the console said.
+/// The chain is not whole or not signed to its end, or what the console said.
 pub async fn verify(
     client: &Client,
     wave: &WaveId,
@@ -64,7 +65,7 @@ pub async fn verify(
         head = page.head;
         next = page.next;
     }
-    let report = verifier.finish(&head, 0);
+    let report = verifier.finish(&head, Timestamp::now());
     if json {
         let findings: Vec<String> = report.findings.iter().map(ToString::to_string).collect();
         terminal.say(&pretty(&json!({
@@ -79,15 +80,15 @@ pub async fn verify(
     } else {
         terminal.say(&render::audit::proof(wave, &report, &head));
     }
-    match report.findings.len() {
-        0 => Ok(()),
-        1 => Err(Failure::Failed(format!(
-            "the audit chain of wave {wave} is not whole"
-        ))),
-        count => Err(Failure::Failed(format!(
-            "the audit chain of wave {wave} is not whole, in {count} places"
-        ))),
-    }
+    let wrong = match report.findings.as_slice() {
+        [] => return Ok(()),
+        [Finding::Unsealed { .. }] => "is not signed and exported to its end".to_owned(),
+        [_] => "is not whole".to_owned(),
+        several => format!("is not whole, in {} places", several.len()),
+    };
+    Err(Failure::Failed(format!(
+        "the audit chain of wave {wave} {wrong}"
+    )))
 }
 
 /// Show what the doors refused on a day, in UTC; today's if it is left out.

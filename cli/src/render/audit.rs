@@ -1,6 +1,6 @@
 //! The audit chain, its proof, and what the doors refused.
 
-use tidegate_domain::audit::{AuditHead, AuditRecord, Report, StoredRecord};
+use tidegate_domain::audit::{AuditHead, AuditRecord, Finding, Report, StoredRecord};
 use tidegate_domain::id::WaveId;
 use tidegate_domain::refused::RefusedDay;
 use tidegate_domain::words::{count, one_line};
@@ -83,7 +83,12 @@ pub fn proof(wave: &WaveId, report: &Report, head: &AuditHead) -> String {
         "record",
     );
     if !report.findings.is_empty() {
-        let mut text = format!("The audit chain of wave {wave} ({records}) was tampered with:");
+        // Not every export that stopped was stopped by somebody.
+        let wrong = match report.findings.as_slice() {
+            [Finding::Unsealed { .. }] => "is not proved",
+            _ => "was tampered with",
+        };
+        let mut text = format!("The audit chain of wave {wave} ({records}) {wrong}:");
         for finding in &report.findings {
             text.push_str(&format!("\n  {finding}"));
         }

@@ -1,13 +1,18 @@
 //! The audit chain shown and proved, what the doors refused, and the address of a wave's page.
 
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use tidegate_domain::audit::{About, AuditHead, AuditPage, CheckedSeal, Entry, StoredRecord, hash};
 use tidegate_domain::id::WaveId;
 
 use super::{Console, tidegate, told};
 
-/// A chain of three records, signed and exported up to the second, on two pages.
+/// A chain of three records, signed and exported up to the second, on two pages; of just now.
 fn chain() -> [AuditPage; 2] {
+    chain_of(Timestamp::now())
+}
+
+fn chain_of(at: Timestamp) -> [AuditPage; 2] {
     let wave = WaveId::parse("orders").expect("a wave");
     let mut head = AuditHead::default();
     let records: Vec<StoredRecord> = ["WaveApplied", "WaveStarted", "GateOpened"]
@@ -20,7 +25,6 @@ fn chain() -> [AuditPage; 2] {
                 reference: None,
                 about: About::default(),
             };
-            let at = "2026-12-05T21:30:00Z".parse().expect("a time");
             let record = head.append(&wave, 1, at, vec![entry], Vec::new());
             StoredRecord {
                 number: record.number,
@@ -60,17 +64,17 @@ async fn audit(pages: &[AuditPage], arguments: &[&str]) -> ((i32, String, String
 
 #[tokio::test]
 async fn a_chain_is_shown_page_by_page() {
-    let ((code, output, error), asked) = audit(&chain(), &[]).await;
+    let pages = chain();
+    let ((code, output, error), asked) = audit(&pages, &[]).await;
     assert_eq!((code, error.as_str()), (0, ""));
     for event in ["WaveApplied", "WaveStarted", "GateOpened"] {
         assert!(output.contains(event), "{output}");
     }
     assert_eq!(asked, ["after=0&seals=false", "after=2&seals=false"]);
 
-    let ((code, output, _), _) = audit(&chain(), &["--json"]).await;
+    let ((code, output, _), _) = audit(&pages, &["--json"]).await;
     assert_eq!(code, 0);
     let records: Value = serde_json::from_str(&output).expect("JSON");
-    let pages = chain();
     let last = &pages[1].records[0];
     assert_eq!(records.as_array().map(Vec::len), Some(3));
     assert_eq!(records[2]["hash"], json!(hash(last.body.as_bytes())));
@@ -88,9 +92,9 @@ async fn a_whole_chain_is_proved() {
     );
     assert_eq!(asked, ["after=0&seals=true", "after=2&seals=true"]);
 
-    let ((code, output, _), _) = audit(&chain(), &["--verify", "--json"]).await;
-    let proof: Value = serde_json::from_str(&output).expect("JSON");
     let pages = chain();
+    let ((code, output, _), _) = audit(&pages, &["--verify", "--json"]).await;
+    let proof: Value = serde_json::from_str(&output).expect("JSON");
     assert_eq!(
         (code, proof),
         (
@@ -100,6 +104,26 @@ async fn a_whole_chain_is_proved() {
                 "head": pages[0].head.hash, "findings": [], "sentences": []
             })
         )
+    );
+}
+
+#[tokio::test]
+async fn what_was_never_signed_is_not_proved() {
+    let old = chain_of(Timestamp::now() - SignedDuration::from_mins(11));
+    let ((code, output, error), _) = audit(&old, &["--verify"]).await;
+    let failed = "error: the audit chain of wave orders is not signed and exported to its end";
+    assert_eq!((code, error.as_str()), (1, failed));
+    assert!(
+        output.ends_with("is not proved:\n  records from 3 on were not signed and exported"),
+        "{output}"
+    );
+
+    let ((code, output, _), _) = audit(&old, &["--verify", "--json"]).await;
+    let proof: Value = serde_json::from_str(&output).expect("JSON");
+    assert_eq!((code, &proof["proved"]), (1, &json!(false)));
+    assert_eq!(
+        proof["findings"],
+        json!([{ "finding": "unsealed", "from": 3 }])
     );
 }
 

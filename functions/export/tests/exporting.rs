@@ -131,7 +131,7 @@ impl Stage {
             verifier.record(record.number, &record.body);
         }
         let head = self.store.inspect(|t| t.waves[wave].wave.audit.clone());
-        verifier.finish(&head, 0)
+        verifier.finish(&head, self.clock.now())
     }
 }
 

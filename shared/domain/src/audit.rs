@@ -17,7 +17,7 @@ use crate::hold::HoldId;
 use crate::id::{EffectId, JobId, ServerId, WaveId};
 
 pub use seal::{Seal, Sealed};
-pub use verify::{Finding, Report, Verifier};
+pub use verify::{Finding, Report, SEALED_WITHIN, Verifier};
 
 /// The end of a chain.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -2,7 +2,7 @@
 
 use jiff::SignedDuration;
 use serde_json::Value;
-use tidegate_domain::audit::{AuditPage, Report, Seal, Sealed, Verifier, hash};
+use tidegate_domain::audit::{AuditPage, Finding, Report, Seal, Sealed, Verifier, hash};
 use tidegate_domain::link::Link;
 use tidegate_domain::refused::{MOST_AN_HOUR, RefusedDay};
 use tidegate_ports::audit::Chain;
@@ -72,7 +72,7 @@ impl Console {
             next = page.next;
             head = Some(page.head);
         }
-        verifier.finish(&head.expect("a page"), 0)
+        verifier.finish(&head.expect("a page"), self.clock.now())
     }
 
     async fn refused(&self) -> RefusedDay {
@@ -141,6 +141,19 @@ async fn what_the_archive_knows_is_held_against_the_table() {
         assert_eq!(findings.len(), 1, "{findings:?}");
         assert_eq!(findings[0].to_string(), expected);
     }
+}
+
+#[tokio::test]
+async fn seals_that_are_missing_where_a_page_ends_are_named() {
+    let console = Console::with_chain(60).await;
+    let wave = wave_id("orders");
+    let kept = &console.archive.kept;
+    let between = |number: u64| (49..=50).contains(&number);
+    kept.borrow_mut()
+        .retain(|(of, number), _| *of != wave || !between(*number));
+    let findings = console.prove().await.findings;
+    let missing = |number| Finding::SealMissing { number };
+    assert_eq!(findings, [missing(49), missing(50)]);
 }
 
 #[tokio::test]

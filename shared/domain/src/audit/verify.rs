@@ -2,11 +2,13 @@
 //!
 //! Three witnesses are held against each other: the records in the table, the head in the wave's
 //! item, and the seals outside. Whoever can write the table can make records and head agree; the
-//! seals still tell, for every record that was sealed.
+//! seals still tell, for every record that was sealed. What was never sealed is proved by nothing
+//! that they could not write: it is a finding as soon as it is too old to be on its way.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::{AuditHead, AuditRecord, hash};
@@ -14,6 +16,9 @@ use crate::id::WaveId;
 
 /// The most findings that are kept; where there are more, the first tell enough.
 const MOST_FINDINGS: usize = 50;
+
+/// How long a record may be without a seal: its export takes a minute at most.
+pub const SEALED_WITHIN: SignedDuration = SignedDuration::from_mins(10);
 
 /// Something that is not as it was written.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -72,6 +77,12 @@ pub enum Finding {
         /// The record's number.
         number: u64,
     },
+    /// The records behind the last seal should have one by now, going by their own times. A time
+    /// that is as far ahead is not believed.
+    Unsealed {
+        /// The first.
+        from: u64,
+    },
 }
 
 impl Finding {
@@ -85,7 +96,7 @@ impl Finding {
             | Self::HeadAltered { number }
             | Self::SealForged { number }
             | Self::SealMissing { number } => *number,
-            Self::Missing { from, .. } => *from,
+            Self::Missing { from, .. } | Self::Unsealed { from } => *from,
             Self::CutShort { after, .. } => *after + 1,
             Self::BeyondHead { head, .. } => *head + 1,
         }
@@ -134,6 +145,9 @@ impl fmt::Display for Finding {
                 f,
                 "the exported record {number} is missing, though later ones are there"
             ),
+            Self::Unsealed { from } => {
+                write!(f, "records from {from} on were not signed and exported")
+            }
         }
     }
 }
@@ -164,6 +178,8 @@ pub struct Verifier {
     last_sealed: bool,
     seals: BTreeMap<u64, Option<String>>,
     seals_to: u64,
+    /// The records that have no seal, with their times; None where one cannot be read.
+    unsealed: Vec<(u64, Option<Timestamp>)>,
     findings: Vec<Finding>,
 }
 
@@ -179,6 +195,7 @@ impl Verifier {
             last_sealed: true,
             seals: BTreeMap::new(),
             seals_to: 0,
+            unsealed: Vec::new(),
             findings: Vec::new(),
         }
     }
@@ -231,8 +248,9 @@ impl Verifier {
                 }
             }
         }
-        if seal.is_none() && number <= self.seals_to {
-            self.found(Finding::SealMissing { number });
+        if seal.is_none() {
+            let at = record.as_ref().map(|record| record.at);
+            self.unsealed.push((number, at));
         }
         let sealed = seal.flatten();
         self.last_sealed = sealed.is_some();
@@ -246,12 +264,11 @@ impl Verifier {
         self.last = number;
     }
 
-    /// That was the last record: `head` is what the wave's item says, `sealed` the highest number
-    /// of which there is a seal.
+    /// That was the last record: `head` is what the wave's item says, `now` when the last records
+    /// were read.
     #[must_use]
-    pub fn finish(mut self, head: &AuditHead, sealed: u64) -> Report {
-        let sealed = sealed.max(self.seals_to);
-        let until = sealed.max(head.records);
+    pub fn finish(mut self, head: &AuditHead, now: Timestamp) -> Report {
+        let until = self.seals_to.max(head.records);
         if self.last < until {
             let after = self.last;
             self.found(Finding::CutShort { after, until });
@@ -265,11 +282,29 @@ impl Verifier {
         {
             self.found(Finding::HeadAltered { number: self.last });
         }
+        self.without_seal(now);
         self.findings.sort_by_key(Finding::number);
         Report {
             records: self.last,
-            sealed,
+            sealed: self.seals_to,
             findings: self.findings,
+        }
+    }
+
+    /// The records without a seal: before the last seal it is missing, behind it there was time.
+    fn without_seal(&mut self, now: Timestamp) {
+        let unsealed = std::mem::take(&mut self.unsealed);
+        let behind = unsealed.partition_point(|(number, _)| *number <= self.seals_to);
+        let (before, behind) = unsealed.split_at(behind);
+        for (number, _) in before {
+            self.found(Finding::SealMissing { number: *number });
+        }
+        let times = behind.iter().filter_map(|(_, at)| *at);
+        let late = times
+            .map(|at| now.duration_since(at).abs())
+            .any(|age| age > SEALED_WITHIN);
+        if let (true, Some((from, _))) = (late, behind.first()) {
+            self.found(Finding::Unsealed { from: *from });
         }
     }
 

@@ -1,7 +1,10 @@
 //! Meddling of every kind, by hand and at random.
 
+use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
-use tidegate_domain::audit::{About, AuditHead, Entry, Finding, Report, Verifier, hash};
+use tidegate_domain::audit::{
+    About, AuditHead, Entry, Finding, Report, SEALED_WITHIN, Verifier, hash,
+};
 use tidegate_domain::id::WaveId;
 
 /// A chain as it is stored, its head, and the seals of its first records.
@@ -16,6 +19,11 @@ fn wave() -> WaveId {
     WaveId::parse("orders").expect("a wave")
 }
 
+/// When everything happened.
+fn then() -> Timestamp {
+    "2026-12-05T21:00:00Z".parse().expect("a time")
+}
+
 fn chain(records: u64, sealed: u64) -> Stored {
     let mut head = AuditHead::default();
     let bodies: Vec<_> = (1..=records)
@@ -27,8 +35,7 @@ fn chain(records: u64, sealed: u64) -> Stored {
                 reference: None,
                 about: About::default(),
             };
-            let at = "2026-12-05T21:00:00Z".parse().expect("a time");
-            let record = head.append(&wave(), 1, at, vec![entry], Vec::new());
+            let record = head.append(&wave(), 1, then(), vec![entry], Vec::new());
             (number, serde_json::to_string(&record).expect("JSON"))
         })
         .collect();
@@ -43,7 +50,12 @@ fn chain(records: u64, sealed: u64) -> Stored {
 }
 
 impl Stored {
+    /// The proof soon after, when nothing has to be sealed yet.
     fn prove(&self) -> Report {
+        self.prove_at(then() + SEALED_WITHIN)
+    }
+
+    fn prove_at(&self, now: Timestamp) -> Report {
         let mut verifier = Verifier::new(&wave());
         for (number, hash) in &self.seals {
             verifier.seal(*number, hash.clone());
@@ -51,7 +63,7 @@ impl Stored {
         for (number, body) in &self.records {
             verifier.record(*number, body);
         }
-        verifier.finish(&self.head, 0)
+        verifier.finish(&self.head, now)
     }
 
     fn alter(&mut self, index: usize) {
@@ -80,12 +92,64 @@ impl Stored {
 }
 
 #[test]
-fn a_whole_chain_is_proved_sealed_or_not() {
+fn a_whole_chain_is_proved_if_it_is_sealed_or_new() {
     for (records, sealed) in [(0, 0), (1, 0), (1, 1), (9, 0), (9, 4), (9, 9)] {
         let report = chain(records, sealed).prove();
         assert_eq!(report.findings, [], "{records} records, {sealed} sealed");
         assert_eq!((report.records, report.sealed), (records, sealed));
     }
+}
+
+#[test]
+fn what_should_have_been_sealed_long_ago_is_named() {
+    let second = SignedDuration::from_secs(1);
+    let late = then() + SEALED_WITHIN + second;
+    // Whoever writes the table writes the times in it too.
+    let ahead = then() - SEALED_WITHIN - second;
+    for now in [late, ahead] {
+        for (records, sealed, from) in [(1, 0, 1), (9, 0, 1), (9, 4, 5), (9, 8, 9)] {
+            let report = chain(records, sealed).prove_at(now);
+            assert_eq!(report.findings, [Finding::Unsealed { from }], "{now}");
+            assert_eq!((report.records, report.sealed), (records, sealed));
+        }
+        assert_eq!(chain(9, 9).prove_at(now).findings, []);
+        assert_eq!(chain(0, 0).prove_at(now).findings, []);
+    }
+}
+
+#[test]
+fn one_old_record_behind_the_seals_is_enough() {
+    for old in 5..9 {
+        let mut stored = chain(9, 5);
+        let body = &mut stored.records[old].1;
+        *body = body.replace("T21:00:00Z", "T20:00:00Z");
+        stored.rewrite(old);
+        assert_eq!(stored.prove().findings, [Finding::Unsealed { from: 6 }]);
+    }
+    // One that cannot be read has no time, and is named for itself.
+    let mut stored = chain(9, 8);
+    stored.records[8].1 = "{".to_owned();
+    stored.head.hash = hash(b"{");
+    let altered = [Finding::Altered { number: 9 }];
+    assert_eq!(stored.prove_at(Timestamp::MAX).findings, altered);
+}
+
+#[test]
+fn seals_that_come_later_tell_which_are_missing() {
+    let stored = chain(9, 9);
+    let mut verifier = Verifier::new(&wave());
+    for (number, body) in &stored.records {
+        // As pages bring them: the seals of a page's records and no others.
+        match number {
+            1 => (1..=3).for_each(|n| verifier.seal(n, stored.seals[n as usize - 1].1.clone())),
+            6 => (6..=9).for_each(|n| verifier.seal(n, stored.seals[n as usize - 1].1.clone())),
+            _ => {}
+        }
+        verifier.record(*number, body);
+    }
+    let missing = |number| Finding::SealMissing { number };
+    let report = verifier.finish(&stored.head, then());
+    assert_eq!(report.findings, [missing(4), missing(5)]);
 }
 
 #[test]
@@ -240,6 +304,10 @@ fn exchanged_records_are_both_named() {
 fn findings_are_sentences() {
     let cases = [
         (Finding::Altered { number: 4 }, "record 4 was altered"),
+        (
+            Finding::Unsealed { from: 4 },
+            "records from 4 on were not signed and exported",
+        ),
         (Finding::Missing { from: 4, to: 4 }, "record 4 is missing"),
         (
             Finding::Missing { from: 4, to: 6 },
@@ -325,7 +393,7 @@ proptest! {
         for (number, body) in &bodies {
             verifier.record(*number, body);
         }
-        let report = verifier.finish(&AuditHead::default(), 0);
+        let report = verifier.finish(&AuditHead::default(), then());
         prop_assert_eq!(report.findings.is_empty(), bodies.is_empty());
     }
 }
