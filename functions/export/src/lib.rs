@@ -5,7 +5,8 @@
 //! look at, never what to export; the chain is read. **Invariant 4**: what is exported was saved as
 //! a record first, so nothing that happened can be forgotten: whatever is between how far the
 //! export has come and the head is exported the next time. **Invariant 2**: this function writes
-//! neither a wave nor its chain, and signs nothing that does not continue what it signed before.
+//! neither a wave nor its chain, and signs nothing that does not continue what it signed before. How
+//! far that is stands in the table, which others could write: the archive has to agree.
 //!
 //! At least once: an event that is told twice has the same ID.
 
@@ -17,7 +18,7 @@ use tidegate_domain::audit::{AuditHead, AuditRecord, Seal, Sealed, StoredRecord,
 use tidegate_domain::event::events;
 use tidegate_domain::id::WaveId;
 use tidegate_ports::act::CALL_MARGIN;
-use tidegate_ports::audit::{Archive, Bus, Chain, Exports};
+use tidegate_ports::audit::{Archive, Archived, Bus, Chain, Exports};
 use tidegate_ports::clock::Clock;
 use tidegate_ports::error::{CallError, Context, HandlerError, ReadError, StoreError, chain};
 use tidegate_ports::signer::Signer;
@@ -93,6 +94,8 @@ enum ExportError {
     Store(#[from] StoreError),
     #[error("the record cannot be signed: {0}")]
     Sign(ReadError),
+    #[error("the archive cannot be read: {0}")]
+    Look(ReadError),
     #[error("the record cannot be archived: {0}")]
     Keep(CallError),
     #[error("the events cannot be told: {0}")]
@@ -123,7 +126,7 @@ pub async fn handle<T, S, A, B, C>(
 where
     T: Waves + Chain + Exports,
     S: Signer,
-    A: Archive,
+    A: Archive + Archived,
     B: Bus,
     C: Clock,
 {
@@ -132,6 +135,8 @@ where
     let waves = if sweeping {
         let swept = ports.table.swept().await;
         let swept = swept.context("could not read until when all waves were looked at")?;
+        // A time that is still to come was not noted here.
+        let swept = swept.filter(|swept| *swept <= began);
         let since = swept.unwrap_or(Timestamp::UNIX_EPOCH);
         let since = since.saturating_sub(INDEX_LAG).unwrap_or(Timestamp::MIN);
         let written = ports.table.written_since(since).await;
@@ -187,11 +192,12 @@ async fn export<T, S, A, B, C>(
 where
     T: Waves + Chain + Exports,
     S: Signer,
-    A: Archive,
+    A: Archive + Archived,
     B: Bus,
     C: Clock,
 {
     let mut exported = ports.table.exported(wave).await?;
+    is_archived(wave, &exported, ports.archive).await?;
     loop {
         // The records come before the head, so that the head is never behind them.
         let page = ports.table.records_after(wave, exported.records, PAGE);
@@ -230,6 +236,30 @@ where
             }
             exported = next;
         }
+    }
+}
+
+/// Make sure that the table tells the truth on how far the export has come: a record is archived
+/// before that is noted. Otherwise what somebody skipped would never be signed, and what they put
+/// in its place would be continued.
+async fn is_archived(
+    wave: &WaveId,
+    exported: &AuditHead,
+    archive: &impl Archived,
+) -> Result<(), ExportError> {
+    let number = exported.records;
+    let Some(before) = number.checked_sub(1) else {
+        return Ok(());
+    };
+    let kept = archive.kept_after(wave, before).await;
+    let kept = kept.map_err(ExportError::Look)?;
+    let Some(kept) = kept.first().filter(|kept| kept.number == number) else {
+        return Err(broken(number, "it is noted as exported and was not"));
+    };
+    let sealed = archive.read(wave, kept).await.map_err(ExportError::Look)?;
+    match sealed {
+        Some(sealed) if sealed.seal.hash == exported.hash => Ok(()),
+        Some(_) | None => Err(broken(number, "another one is noted as exported")),
     }
 }
 

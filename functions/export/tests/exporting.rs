@@ -311,6 +311,59 @@ async fn a_head_that_goes_back_or_changes_is_noticed() {
 }
 
 #[tokio::test]
+async fn how_far_the_export_has_come_is_not_believed_without_the_archive() {
+    let wave = wave_id("orders");
+    let change = || Request {
+        records: vec![change_of("WAVE#orders")],
+    };
+    // Two are exported; two more happen, and somebody notes one or both of them as exported.
+    for (noted, expected) in [
+        (4, "record 4: it is noted as exported and was not"),
+        (3, "record 3: it is noted as exported and was not"),
+        (2, "record 2: another one is noted as exported"),
+    ] {
+        for request in [Request::default(), change()] {
+            let stage = Stage::new();
+            stage.happen(&wave, "one").await;
+            stage.happen(&wave, "two").await;
+            stage.sweep().await.expect("exported");
+            stage.happen(&wave, "three").await;
+            stage.happen(&wave, "four").await;
+            let from = stage.store.exported(&wave).await.expect("read");
+            let to = if noted == 2 {
+                AuditHead {
+                    records: 2,
+                    hash: "0".repeat(64),
+                }
+            } else {
+                let records = stage.store.records_after(&wave, noted - 1, 1).await;
+                let record = records.expect("read").remove(0);
+                AuditHead {
+                    records: noted,
+                    hash: hash(record.body.as_bytes()),
+                }
+            };
+            let set = stage.store.set_exported(&wave, &from, &to).await;
+            assert!(set.expect("noted"));
+            let why = why(stage.export(request).await);
+            assert!(why.contains(expected), "{why}");
+            assert_eq!(stage.archive.kept.borrow().len(), 2, "nothing is signed");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_sweep_that_is_still_to_come_was_none() {
+    let stage = Stage::new();
+    let wave = wave_id("orders");
+    stage.happen(&wave, "one").await;
+    let tomorrow = stage.clock.now() + SignedDuration::from_hours(24);
+    stage.store.set_swept(tomorrow).await.expect("noted");
+    stage.sweep().await.expect("exported");
+    assert_eq!(stage.told().len(), 1);
+}
+
+#[tokio::test]
 async fn without_a_signature_nothing_leaves() {
     let stage = Stage::new();
     stage.happen(&wave_id("orders"), "one").await;
