@@ -20,6 +20,7 @@ use tidegate_ports::error::{CallError, Context, HandlerError, ReadError};
 use tidegate_ports::mail::{Mail, Mails, Subscribers};
 use tidegate_ports::signer::Signer;
 use tidegate_ports::slack::SlackPosts;
+use tidegate_slack::message::ended;
 
 pub use mail::Question;
 pub use tidegate_ports::act::{Request, Response};
@@ -54,12 +55,19 @@ pub async fn handle<E: Effects, S: Signer, M: Mails + Subscribers, K: SlackPosts
     let Some(claimed) = claim(ports.effects, ports.clock, &request, until).await? else {
         return Ok(Response {});
     };
-    if let Task::CloseQuestion { gate, posted, end } = &claimed.effect.task {
+    if let Task::CloseQuestion {
+        gate,
+        posted,
+        end,
+        by,
+    } = &claimed.effect.task
+    {
         if !claimed.in_time() {
             return Err(out_of_time());
         }
         let wave = &claimed.effect.wave;
-        let outcome = slack::close(wave, *gate, posted, end, ports.slack).await;
+        let over = ended(wave, *gate, end, by);
+        let outcome = slack::close(posted, &over, ports.slack).await;
         return claimed.answer(&outcome).await;
     }
     let Task::OpenGate {

@@ -2,14 +2,12 @@
 //! make.
 
 use tidegate_domain::effect::{Outcome, Refusal, RefusalKind};
-use tidegate_domain::gate::Gate;
-use tidegate_domain::id::WaveId;
 use tidegate_domain::wave::Posted;
 use tidegate_ports::error::{CallError, Context, HandlerError, ReadError};
 use tidegate_ports::signer::Signer;
 use tidegate_ports::slack::SlackPosts;
 use tidegate_slack::button::Button;
-use tidegate_slack::message::{Question as SlackQuestion, Standing, ended};
+use tidegate_slack::message::{Message, Question as SlackQuestion, Standing};
 
 use crate::Question;
 
@@ -72,14 +70,8 @@ pub(crate) async fn ask(
 
 /// Say in its message that a question is over. Nothing depends on it, so that it is not tried again
 /// by another effect.
-pub(crate) async fn close(
-    wave: &WaveId,
-    gate: Gate,
-    posted: &Posted,
-    end: &str,
-    slack: &impl SlackPosts,
-) -> Outcome {
-    match slack.change(posted, &ended(wave, gate, end)).await {
+pub(crate) async fn close(posted: &Posted, over: &Message, slack: &impl SlackPosts) -> Outcome {
+    match slack.change(posted, over).await {
         Ok(()) => Outcome::Done,
         Err(CallError::Refused(refusal)) => Outcome::Refused(refusal),
         Err(CallError::Unknown(message)) => Outcome::Refused(Refusal {

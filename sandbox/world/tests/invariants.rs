@@ -585,7 +585,7 @@ fn a_question_that_still_stands_in_slack_is_found() {
     check(|_, _| {}, &[9]);
     check(
         |test, posted| {
-            let over = ended(&wave_id("orders"), Gate::Cutover, "It is over.");
+            let over = ended(&wave_id("orders"), Gate::Cutover, "It is over.", &[]);
             let changed = test.cloud.slack.borrow_mut().change(posted, &over);
             changed.expect("it is there");
         },

@@ -171,6 +171,9 @@ pub enum Task {
         posted: Posted,
         /// What became of the question, a sentence.
         end: String,
+        /// Who in it ended the question, in Slack.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        by: Vec<Approver>,
     },
     /// FinalizeCutover, server by server, if the server's last cutover is the job that was
     /// validated. At most 25.

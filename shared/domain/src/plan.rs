@@ -305,6 +305,16 @@ impl Plan {
     }
 }
 
+impl Approver {
+    /// The user of Slack whose decision this tells of: their name, and perhaps a reason behind it.
+    #[must_use]
+    pub fn in_slack(told: &str) -> Option<Self> {
+        let user = told.strip_prefix("slack:")?;
+        let user = user.split(|c: char| !c.is_ascii_alphanumeric()).next()?;
+        Some(Self::Slack(user.to_owned()))
+    }
+}
+
 impl std::fmt::Display for Approver {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {

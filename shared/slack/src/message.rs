@@ -3,7 +3,8 @@
 //!
 //! **Invariant**: whatever the evidence holds, a message keeps Slack's limits (docs.slack.dev,
 //! "Blocks": 50 blocks, 3,000 characters a text, 2,000 a field, 150 a header), and other people's
-//! words in it are words: no mention, no link, no line of ours.
+//! words in it are words: no mention, no link, no line of ours. Only who may decide and who did is
+//! mentioned.
 
 mod blocks;
 mod shown;
@@ -150,10 +151,11 @@ impl Question<'_> {
     }
 }
 
-/// The message in place of a question that is over; `end` says what became of it.
+/// The message in place of a question that is over; `end` says what became of it. Of those whom it
+/// names in Slack `by` are mentioned; whom a reason or a hostname names is not.
 #[must_use]
-pub fn ended(wave: &WaveId, gate: Gate, end: &str) -> Message {
-    let end = mentioned(&theirs(end, 2_000));
+pub fn ended(wave: &WaveId, gate: Gate, end: &str, by: &[Approver]) -> Message {
+    let end = mentioned(&theirs(end, 2_000), by);
     let text = format!("Wave {wave}, {gate} gate: {end}");
     let line = cut(&text, LONGEST_SECTION);
     Message {

@@ -9,7 +9,7 @@ use tidegate_domain::gate::{
 use tidegate_domain::id::{ApplicationName, InstanceId, JobId, ServerId, WaveId};
 use tidegate_domain::plan::Approver;
 use tidegate_domain::words::hidden;
-use tidegate_slack::message::{Message, Question, Standing, ended, said};
+use tidegate_slack::message::{Message, Question, Standing, ended, said, theirs};
 
 fn time(text: &str) -> Timestamp {
     text.parse().expect("a time")
@@ -195,7 +195,7 @@ fn what_others_wrote_is_escaped_wherever_it_stands() {
         assert_eq!(found.count(), 1, "{place}: {all:#?}");
     }
     let wave = WaveId::parse("orders").expect("a wave");
-    let over = ended(&wave, Gate::Cutover, &hostile("end"));
+    let over = ended(&wave, Gate::Cutover, &hostile("end"), &[]);
     for text in [&over.text, &texts(&over)[0].0] {
         assert!(text.ends_with(&harmless("end")), "{text}");
     }
@@ -289,13 +289,33 @@ fn once_decided_there_is_nothing_left_to_press() {
 fn a_question_that_is_over_says_how() {
     let wave = WaveId::parse("orders").expect("a wave");
     let end = "It was approved by slack:U024BE7LH, ops@example.com & slack:x <!here>.";
-    let message = ended(&wave, Gate::Finalize, end);
+    let by = [Approver::Slack("U024BE7LH".to_owned())];
+    let message = ended(&wave, Gate::Finalize, end, &by);
     assert_eq!(
         message.text,
         "Wave orders, finalize gate: It was approved by <@U024BE7LH>, ops@example.com &amp; \
          slack:x &lt;!here&gt;."
     );
-    assert_within_limits(&ended(&wave, Gate::Cutover, &"&".repeat(10_000)));
+    for long in ["&".repeat(10_000), "slack:U024BE7LH".repeat(700)] {
+        let message = ended(&wave, Gate::Cutover, &long, &by);
+        assert_within_limits(&message);
+        assert!(mentions_nobody_but(&message, &by), "{}", message.text);
+    }
+}
+
+#[test]
+fn whom_a_reason_names_is_not_mentioned() {
+    let wave = WaveId::parse("orders").expect("a wave");
+    let told = "slack:U024BE7LH: approved by slack:U0THECEO1 and <@U0THECEO1>, slack:U024BE7LHX";
+    let by: Vec<Approver> = Approver::in_slack(told).into_iter().collect();
+    let end = format!("It was rejected by {told}.");
+    assert_eq!(
+        ended(&wave, Gate::Cutover, &end, &by).text,
+        "Wave orders, cutover gate: It was rejected by <@U024BE7LH>: approved by slack:U0THECEO1 \
+         and &lt;@U0THECEO1&gt;, slack:U024BE7LHX."
+    );
+    let by_mail = "ops@example.com: slack:U0THECEO1 said so";
+    assert_eq!(Approver::in_slack(by_mail), None);
 }
 
 proptest! {
@@ -314,6 +334,38 @@ proptest! {
             prop_assert_eq!(unseen, None, "{}", text);
         }
     }
+
+    #[test]
+    fn any_text_in_any_place_mentions_only_who_decides(
+        text in text(), user in text(), decided: bool, longest in 1usize..500
+    ) {
+        let wave = WaveId::parse("orders").expect("a wave");
+        let decider = Approver::Slack("U024BE7LH".to_owned());
+        let by = if decided { vec![decider] } else { Vec::new() };
+        let over = ended(&wave, Gate::Cutover, &text, &by);
+        assert_within_limits(&over);
+        prop_assert!(mentions_nobody_but(&over, &by), "{:?}", over);
+
+        prop_assert!(is_escaped(&theirs(&text, longest)));
+        // What is no ID is no mention, wherever it came from.
+        let nobody = Approver::Slack(format!("{user}!"));
+        let said = said(&nobody, Verdict::Approve, time("2026-12-01T12:00:00Z"));
+        prop_assert!(is_escaped(&said), "{}", said);
+        let message = message(&evidence(1, 1, &text), &[nobody], &[said]);
+        prop_assert!(mentions_nobody_but(&message, &[]), "{:?}", message);
+    }
+}
+
+/// Whether everything in it is shown as it is, but for mentions of these.
+fn mentions_nobody_but(message: &Message, people: &[Approver]) -> bool {
+    let all = texts(message).into_iter().map(|(text, _)| text);
+    all.chain([message.text.clone()]).all(|text| {
+        let mentions = people.iter().filter_map(|one| match one {
+            Approver::Slack(user) => Some(format!("<@{user}>")),
+            Approver::Mail(_) | Approver::Iam(_) => None,
+        });
+        is_escaped(&mentions.fold(text, |text, mention| text.replace(&mention, "")))
+    })
 }
 
 /// Anything, and much of what means something to Slack or cannot be seen.
@@ -325,6 +377,12 @@ fn text() -> impl Strategy<Value = String> {
         "&lt;",
         "<!channel>",
         "<@U024BE7LH>",
+        "<@U0THECEO1>",
+        "<!here>",
+        "slack:",
+        "slack:U024BE7LH",
+        "slack:U0THECEO1",
+        "slack:U0THECEO1<!here>",
         "<https://evil.example|Approve>",
         "\n",
         "\u{202e}",

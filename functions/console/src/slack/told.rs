@@ -7,7 +7,7 @@
 //! message before that, and for good.
 
 use jiff::{SignedDuration, Timestamp};
-use tidegate_domain::gate::{Asking, GateState, OpenGate, Verdict};
+use tidegate_domain::gate::{Asking, Gate, GateState, OpenGate, Verdict};
 use tidegate_domain::hold::HoldReason;
 use tidegate_domain::plan::Approver;
 use tidegate_domain::wave::Wave;
@@ -156,10 +156,26 @@ fn truth(decision: &Decision, wave: &Wave) -> Option<Answer> {
         Ok(open) => Some(shown(decision, wave, open)),
         Err(_) if counted(decision, wave) => None,
         Err(over) => {
-            let end = ended(&wave.id, decision.button.gate, &over.message);
+            let gate = decision.button.gate;
+            let end = ended(&wave.id, gate, &over.message, &deciders(wave, gate));
             Some(Answer::Replace(end))
         }
     }
+}
+
+/// Who decided at the gate in Slack.
+fn deciders(wave: &Wave, gate: Gate) -> Vec<Approver> {
+    let hold = wave.hold.as_ref().map(|hold| &hold.reason);
+    let told = match (wave.gates.get(&gate), hold) {
+        (Some(GateState::Approved { by, .. }), _) => by.as_slice(),
+        (None, Some(HoldReason::Rejected { gate: at, by })) if *at == gate.name() => {
+            std::slice::from_ref(by)
+        }
+        (Some(GateState::Open(_) | GateState::Lapsed { .. }) | None, _) => &[],
+    };
+    told.iter()
+        .filter_map(|by| Approver::in_slack(by))
+        .collect()
 }
 
 /// Whether the question ended by this decision, with others or alone.

@@ -368,6 +368,14 @@ async fn what_another_door_decided_meanwhile_is_shown() {
         "was rejected by <@W012A3CDE>",
     )
     .await;
+    // Whom a reason names is told of, not called.
+    check(
+        reject(ANNA),
+        &[|wave| rejected_by(wave, "slack:W012A3CDE: ask slack:U0THECEO1")],
+        2,
+        "was rejected by <@W012A3CDE>: ask slack:U0THECEO1 at",
+    )
+    .await;
     check(
         approve(ANNA),
         &[|wave| open(wave).evidence.round += 1],

@@ -173,7 +173,8 @@ async fn a_question_that_is_over_says_so_in_its_message() {
         let store = store_with(Task::CloseQuestion {
             gate: Gate::Cutover,
             posted: posted.clone(),
-            end: "It was approved by slack:U024BE7LH.".to_owned(),
+            end: "It was approved by slack:U024BE7LH: slack:W012A3CDE knows.".to_owned(),
+            by: people_in_slack()[..1].to_vec(),
         })
         .await;
         let slack = FakeSlack {
@@ -186,7 +187,7 @@ async fn a_question_that_is_over_says_so_in_its_message() {
             .expect("answered");
         assert_eq!(
             slack.written.borrow()[0].text,
-            "Wave orders, cutover gate: It was approved by <@U024BE7LH>."
+            "Wave orders, cutover gate: It was approved by <@U024BE7LH>: slack:W012A3CDE knows."
         );
         let outcome = outcome(&store);
         assert_eq!(outcome == Outcome::Done, done, "{outcome:?}");

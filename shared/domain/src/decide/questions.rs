@@ -119,7 +119,7 @@ fn reached(turn: &mut Turn, asked: &Asked<'_>, unreached: Vec<Approver>) {
 pub(super) fn close(turn: &mut Turn) {
     let questions = std::mem::take(&mut turn.wave.questions);
     for question in questions {
-        let Some(end) = end(turn, &question) else {
+        let Some((end, by)) = end(turn, &question) else {
             if let Some(GateState::Open(open)) = turn.wave.gates.get(&question.gate) {
                 turn.look_again(open.settled());
             }
@@ -130,6 +130,7 @@ pub(super) fn close(turn: &mut Turn) {
             gate: question.gate,
             posted: question.posted.clone(),
             end,
+            by,
         });
         if planned.is_none() {
             turn.wave.questions.push(question);
@@ -137,13 +138,18 @@ pub(super) fn close(turn: &mut Turn) {
     }
 }
 
-/// How the question ended; None while it is asked.
-fn end(turn: &Turn, question: &Question) -> Option<String> {
+/// How the question ended, and who in Slack ended it; None while it is asked.
+fn end(turn: &Turn, question: &Question) -> Option<(String, Vec<Approver>)> {
+    let in_slack = |told: &[String]| {
+        told.iter()
+            .filter_map(|by| Approver::in_slack(by))
+            .collect()
+    };
     let ended = turn.wave.phase.terminal();
     let ours = |evidence: &str| evidence == question.evidence;
     match turn.wave.gates.get(&question.gate) {
         Some(GateState::Open(open)) if !ended && ours(&open.evidence.hash()) => {
-            gates::settled(turn, open).then(|| "It expired undecided.".to_owned())
+            gates::settled(turn, open).then(|| ("It expired undecided.".to_owned(), Vec::new()))
         }
         Some(GateState::Approved {
             evidence,
@@ -152,19 +158,26 @@ fn end(turn: &Turn, question: &Question) -> Option<String> {
             ..
         }) if ours(evidence) => {
             let part = if put_off.is_empty() { "" } else { " in part" };
-            Some(match by.as_slice() {
+            let told = match by.as_slice() {
                 [] => "It was approved by the plan.".to_owned(),
                 by => format!("It was approved{part} by {}.", by.join(", ")),
-            })
+            };
+            Some((told, in_slack(by)))
         }
         Some(GateState::Lapsed { changes, .. }) => {
             let named = changes.clause(MOST_CHANGES);
-            Some(format!("It lapsed, and is asked again: {named}."))
+            Some((
+                format!("It lapsed, and is asked again: {named}."),
+                Vec::new(),
+            ))
         }
         Some(GateState::Open(_) | GateState::Approved { .. }) | None => {
             Some(match turn.rejected.get(&question.gate) {
-                Some(by) => format!("It was rejected by {by}."),
-                None => "It is not asked any more.".to_owned(),
+                Some(by) => (
+                    format!("It was rejected by {by}."),
+                    in_slack(std::slice::from_ref(by)),
+                ),
+                None => ("It is not asked any more.".to_owned(), Vec::new()),
             })
         }
     }

@@ -232,6 +232,51 @@ fn rejected() {
     check(hand, "It was rejected by ops@example.com.");
 }
 
+/// Whom the message mentions.
+fn mentioned(hand: &Hand) -> Vec<Approver> {
+    let by = hand.tasks.iter().find_map(|task| match task {
+        Task::CloseQuestion { by, .. } => Some(by.clone()),
+        _ => None,
+    });
+    by.expect("a message is changed")
+}
+
+#[test]
+fn whoever_decided_in_slack_is_mentioned_and_nobody_else() {
+    let anna = Approver::Slack("U024BE7LH".to_owned());
+    let people = [mail("ops"), anna.clone()];
+    for (by, reason, expected) in [
+        (&anna, "slack:U0THECEO1 says no", vec![anna.clone()]),
+        (&people[0], "slack:U024BE7LH says no", Vec::new()),
+    ] {
+        let mut hand = asked_in_slack(|plan| plan.gates.cutover.approvers = people.to_vec());
+        let body = Body::Decide {
+            gate: CUTOVER,
+            verdict: Verdict::Reject,
+            evidence: hand.evidence(CUTOVER).hash(),
+            door: Door::Slack,
+            only: Part::default(),
+            reason: Some(reason.to_owned()),
+        };
+        hand.send_as(by.clone(), body);
+        hand.turn();
+        hand.turn();
+        assert_eq!(mentioned(&hand), expected);
+        let end = format!("It was rejected by {by}: {reason}.");
+        assert_eq!(changes(&hand), [(posted(1), end)]);
+    }
+    let mut hand = asked_in_slack(|plan| {
+        plan.gates.cutover.approvers = people.to_vec();
+        plan.gates.cutover.quorum = 2;
+    });
+    for by in &people {
+        hand.say(by.clone(), CUTOVER, Door::Slack, Part::default());
+        hand.turn();
+    }
+    hand.turn();
+    assert_eq!(mentioned(&hand), [anna]);
+}
+
 #[test]
 fn rejected_under_another_hold() {
     let mut hand = asked_in_slack(|_| {});

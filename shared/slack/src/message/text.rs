@@ -22,14 +22,15 @@ pub fn theirs(text: &str, longest: usize) -> String {
 
 pub(super) fn person(approver: &Approver) -> String {
     match approver {
-        // A user ID is letters and digits: see the plan's parser.
-        Approver::Slack(user) => format!("<@{user}>"),
-        Approver::Mail(_) | Approver::Iam(_) => theirs(&approver.to_string(), LONGEST_REASON),
+        Approver::Slack(user) if is_user(user) => format!("<@{user}>"),
+        Approver::Slack(_) | Approver::Mail(_) | Approver::Iam(_) => {
+            theirs(&approver.to_string(), LONGEST_REASON)
+        }
     }
 }
 
-/// `slack:U…` as a mention of that user, which Slack shows by name.
-pub(super) fn mentioned(text: &str) -> String {
+/// `slack:U…` as a mention of that user, which Slack shows by name, where it is one of these.
+pub(super) fn mentioned(text: &str, people: &[Approver]) -> String {
     let mut parts = text.split("slack:");
     let mut shown = parts.next().unwrap_or_default().to_owned();
     for part in parts {
@@ -37,14 +38,19 @@ pub(super) fn mentioned(text: &str) -> String {
             .find(|c: char| !c.is_ascii_alphanumeric())
             .unwrap_or(part.len());
         let (user, rest) = part.split_at(end);
-        if is_id(user, &['U', 'W']) {
-            shown.push_str(&format!("<@{user}>{rest}"));
-        } else {
-            shown.push_str("slack:");
-            shown.push_str(part);
+        let named = |one: &&Approver| matches!(one, Approver::Slack(known) if known == user);
+        match people.iter().find(named) {
+            Some(one) => shown.push_str(&person(one)),
+            None => shown.push_str(&format!("slack:{user}")),
         }
+        shown.push_str(rest);
     }
     shown
+}
+
+/// The ID of a user.
+fn is_user(user: &str) -> bool {
+    is_id(user, &['U', 'W'])
 }
 
 fn escaped(text: &str) -> String {
@@ -82,16 +88,18 @@ pub(super) fn more(lines: &mut Vec<String>, all: usize, shown: usize) {
     }
 }
 
-/// The beginning of an escaped text; an entity is never cut in two.
+/// The beginning of an escaped text; no entity and no mention is cut in two.
 pub(super) fn cut(text: &str, longest: usize) -> String {
     if text.chars().count() <= longest {
         return text.to_owned();
     }
     let mut short: String = text.chars().take(longest - 1).collect();
-    if let Some(at) = short.rfind('&')
-        && !short[at..].contains(';')
-    {
-        short.truncate(at);
+    for (begins, ends) in [('&', ';'), ('<', '>')] {
+        if let Some(at) = short.rfind(begins)
+            && !short[at..].contains(ends)
+        {
+            short.truncate(at);
+        }
     }
     short.push('…');
     short
