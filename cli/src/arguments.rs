@@ -337,7 +337,7 @@ pub struct Decision {
     /// Why, for the others
     #[arg(long, value_name = "TEXT")]
     pub reason: Option<String>,
-    /// Do not ask
+    /// Show what is decided on, and do not ask
     #[arg(long, short)]
     pub yes: bool,
 }

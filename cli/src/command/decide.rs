@@ -3,7 +3,6 @@
 //! **Invariant 9**: the hash that is sent is the one of the evidence on the screen; if the gate
 //! shows another by then, the console refuses the decision.
 
-use jiff::Timestamp;
 use tidegate_domain::gate::{Gate, Part, Verdict};
 use tidegate_domain::id::WaveId;
 use tidegate_domain::view::{GateView, WaveView};
@@ -108,9 +107,11 @@ async fn decide(
         )));
     }
     let only = part(&view, only)?;
+    // Who names the evidence has seen it; everybody else sees what is decided on.
+    if evidence.is_none() {
+        terminal.remark(&render::gate::question(&view, open, &terminal.look));
+    }
     if !yes && evidence.is_none() {
-        let now = Timestamp::now();
-        terminal.remark(&render::gate::question(&view, open, now, &terminal.look));
         let question = match verdict {
             Verdict::Approve if only.is_whole() => format!("Approve the {gate} of wave {wave}?"),
             Verdict::Approve => format!(

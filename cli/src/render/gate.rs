@@ -3,14 +3,20 @@
 use jiff::Timestamp;
 use tidegate_domain::gate::{Gate, Part};
 use tidegate_domain::view::{GateView, ShownView, WaveView};
+use tidegate_domain::words::one_line;
 
-use super::measure::{between, count, duration, few, named};
-use super::progress::Progress;
-use super::wave::{short, window};
+use super::measure::{between, count, few, named};
+use super::wave::short;
 use crate::terminal::Look;
 
-/// How many changes and how many warnings are told.
+/// How many changes, warnings, waivers and servers left out are told, each.
 const MOST_TOLD: usize = 10;
+
+/// How many applications are named.
+const MOST_NAMED: usize = 8;
+
+/// The longest line of others' words, in characters.
+const LONGEST: usize = 400;
 
 /// A gate in a line or two, and what to know before it is decided.
 pub(super) fn lines(view: &WaveView, gate: &GateView, now: Timestamp, look: &Look) -> Vec<String> {
@@ -56,126 +62,96 @@ pub(super) fn lines(view: &WaveView, gate: &GateView, now: Timestamp, look: &Loo
         ),
     ];
     if let Some(shown) = &gate.shown {
-        lines.extend(
-            told(shown, look)
-                .into_iter()
-                .map(|line| format!("          {line}")),
-        );
+        lines.extend(told(shown, look).map(|(name, text)| format!("            {name:<9} {text}")));
     }
     lines
 }
 
-/// What a person sees before deciding.
+/// What a person sees before deciding: the evidence as it was frozen, whose hash is sent, and nothing
+/// of how the wave stands by now.
 #[must_use]
-pub fn question(view: &WaveView, gate: &GateView, now: Timestamp, look: &Look) -> String {
-    let progress = Progress::of(view);
-    let mut lines = vec![look.paint.strong(&match gate.gate {
-        Gate::Cutover => format!("The cutover of wave {}", view.summary.wave),
-        Gate::Finalize => {
-            format!(
-                "The finalize of wave {}, which cannot be undone",
-                view.summary.wave
-            )
-        }
-    })];
-    lines.push(match gate.gate {
-        Gate::Cutover => format!(
-            "  servers   {} of {} tested and ready",
-            progress.tested, progress.servers
-        ),
-        Gate::Finalize => format!(
-            "  servers   {} of {} run in AWS",
-            progress.cut_over, progress.servers
-        ),
+pub fn question(view: &WaveView, gate: &GateView, look: &Look) -> String {
+    let wave = &view.summary.wave;
+    let title = look.paint.strong(&match gate.gate {
+        Gate::Cutover => format!("The cutover of wave {wave}"),
+        Gate::Finalize => format!("The finalize of wave {wave}, which cannot be undone"),
     });
-    if !progress.left_out.is_empty() {
-        lines.push(format!(
-            "  left out  {}",
-            look.paint.bad(&progress.left_out.join(", "))
-        ));
-    }
-    if gate.gate == Gate::Cutover {
-        lines.push(format!("  lag       {}", progress.lag()));
-        if let Some(view_window) = &view.window {
-            lines.push(format!("  window    {}", window(view_window, now)));
-        }
-    }
+    let mut rows = Vec::new();
     if let Some(shown) = &gate.shown {
-        lines.extend(shown_lines(shown, look));
+        rows.extend(frozen(shown, look));
     }
-    for (application, down) in &view.downtime {
-        lines.push(format!(
-            "  downtime  {application}: {}",
-            super::measure::duration(*down)
-        ));
-    }
-    lines.push(format!(
-        "  approved  by {} of {}{}",
-        gate.approved_by.len(),
-        gate.quorum,
-        match gate.approved_by.as_slice() {
-            [] => String::new(),
-            by => format!(": {}", by.join(" and ")),
-        }
-    ));
-    lines.push(format!("  evidence  {}", gate.evidence));
-    lines.join("\n")
+    let by = match gate.approved_by.as_slice() {
+        [] => String::new(),
+        by => format!(": {}", by.join(" and ")),
+    };
+    let approved = format!("by {} of {}{by}", gate.approved_by.len(), gate.quorum);
+    rows.push(row("approved", approved));
+    rows.push(row("evidence", gate.evidence.clone()));
+
+    let widest = rows.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+    let rows = rows.iter();
+    let rows = rows.map(|(name, text)| format!("  {name:<widest$}  {text}"));
+    std::iter::once(title)
+        .chain(rows)
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
-/// What was frozen when the gate opened, the short part.
-fn shown_lines(shown: &ShownView, look: &Look) -> Vec<String> {
-    let mut lines = Vec::new();
-    if let Some(downtime) = shown.projected_downtime {
-        lines.push(format!(
-            "  downtime  {} expected, for the slowest application",
-            duration(downtime)
-        ));
-    }
+/// The evidence, a name and a line for each thing to know.
+fn frozen(shown: &ShownView, look: &Look) -> Vec<(String, String)> {
     let applications: Vec<String> = shown
         .applications
         .iter()
         .map(|(name, servers)| format!("{name} ({servers})"))
         .collect();
-    if !applications.is_empty() {
-        lines.push(format!("  of        {}", few(&applications, 8)));
-    }
-    let passed = count(shown.summary.checks_passed as usize, "check");
-    lines.push(match shown.summary.checks_waived {
-        0 => format!("  checks    {passed} passed"),
-        waived => format!("  checks    {passed} passed, {waived} waived"),
-    });
-    if shown.waited.instances > 0 {
-        lines.push(format!(
-            "  waiting   {} kept, {} so far",
-            count(shown.waited.instances as usize, "test instance"),
-            count(
-                usize::try_from(shown.waited.instance_hours).unwrap_or(usize::MAX),
-                "instance hour"
-            )
-        ));
-    }
-    lines.extend(told(shown, look));
-    lines
+    let servers = format!(
+        "{} of {}: {}",
+        count(shown.summary.servers as usize, "server"),
+        count(shown.applications.len(), "application"),
+        few(&applications, MOST_NAMED)
+    );
+    let mut rows = vec![row("asks about", servers)];
+    let facts = shown.facts.iter();
+    rows.extend(facts.map(|(name, fact)| row(&name.to_lowercase(), fact.clone())));
+    let left_out = shown.left_out.iter();
+    let left_out: Vec<String> = left_out
+        .map(|left| format!("{}: {}", left.hostname, left.reason))
+        .collect();
+    rows.extend(
+        first("left out", &left_out, "servers").map(|(name, text)| (name, look.paint.bad(&text))),
+    );
+    let waived = shown.waived.iter();
+    let waived: Vec<String> = waived
+        .map(|w| format!("{}: {}, by {}: {}", w.hostname, w.check, w.by, w.reason))
+        .collect();
+    rows.extend(first("waived", &waived, "waivers"));
+    rows.extend(told(shown, look));
+    rows
 }
 
 /// What changed since it was asked before, and what to know before all else.
-fn told(shown: &ShownView, look: &Look) -> Vec<String> {
-    let changed = first(&shown.changed, "changes");
-    let warnings = first(&shown.warnings, "warnings");
-    let changed = changed.iter().map(|text| format!("  changed   {text}"));
-    let warnings = warnings
-        .iter()
-        .map(|text| format!("  warning   {}", look.paint.bad(text)));
-    changed.chain(warnings).collect()
+fn told(shown: &ShownView, look: &Look) -> impl Iterator<Item = (String, String)> {
+    let paint = look.paint;
+    let warnings = first("warning", &shown.warnings, "warnings");
+    first("changed", &shown.changed, "changes")
+        .chain(warnings.map(move |(name, text)| (name, paint.bad(&text))))
 }
 
-/// The first of them; the rest is counted.
-fn first(texts: &[String], of: &str) -> Vec<String> {
-    let mut shown: Vec<String> = texts.iter().take(MOST_TOLD).cloned().collect();
+fn row(name: &str, text: String) -> (String, String) {
+    (name.to_owned(), text)
+}
+
+/// The first of them, each on a line of that name; the rest is counted. Much of it is others' words.
+fn first(name: &str, texts: &[String], of: &str) -> impl Iterator<Item = (String, String)> {
+    let texts_shown = texts.iter().take(MOST_TOLD);
+    let mut rows: Vec<_> = texts_shown
+        .map(|text| row(name, one_line(text, LONGEST)))
+        .collect();
     if texts.len() > MOST_TOLD {
-        shown.push(format!("and {} more {of}", texts.len() - MOST_TOLD));
+        let more = format!("and {} more {of}", texts.len() - MOST_TOLD);
+        rows.push(row(name, more));
     }
-    shown
+    rows.into_iter()
 }
 
 /// A part of a wave, in words.

@@ -74,7 +74,7 @@ pub fn short(hash: &str) -> &str {
 }
 
 /// A window and how it stands now.
-pub(super) fn window(window: &Window, now: Timestamp) -> String {
+fn window(window: &Window, now: Timestamp) -> String {
     let (zone, name) = zone(&window.time_zone);
     let stands = if now < window.opens {
         format!("opens in {}", between(now, window.opens))

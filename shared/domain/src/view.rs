@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::audit::AuditRecord;
-use crate::gate::{Changes, Evidence, Gate, GateState, Summary, Waited, Waived};
+use crate::gate::{Changes, Evidence, Gate, GateState, LeftOut, Summary, Waited, Waived};
 use crate::hold::HoldId;
 use crate::id::{ApplicationName, ServerId, WaveId};
 use crate::observation::ServerSeen;
@@ -105,6 +105,9 @@ pub struct GateView {
 pub struct ShownView {
     /// Everything in a few numbers.
     pub summary: Summary,
+    /// The same in a few facts, each a name and one line: see [`Evidence::facts`].
+    #[serde(default)]
+    pub facts: Vec<(String, String)>,
     /// What changed since the gate was asked before.
     pub changed: Vec<String>,
     /// What an approver should know, a sentence each.
@@ -115,6 +118,9 @@ pub struct ShownView {
     pub waited: Waited,
     /// Checks that failed and that a person waived.
     pub waived: Vec<Waived>,
+    /// Servers that are not asked about and stay as they are.
+    #[serde(default)]
+    pub left_out: Vec<LeftOut>,
     /// The applications that are asked about, with the number of their servers.
     pub applications: Vec<(ApplicationName, u32)>,
 }
@@ -387,13 +393,16 @@ fn shown(evidence: &Evidence) -> ShownView {
             *servers += 1;
         }
     }
+    let facts = evidence.facts().into_iter();
     ShownView {
         summary: evidence.summary.clone(),
+        facts: facts.map(|(name, fact)| (name.to_owned(), fact)).collect(),
         changed: changed(&evidence.changed),
         warnings: evidence.warnings.iter().map(|w| w.text.clone()).collect(),
         projected_downtime: evidence.projected_downtime,
         waited: evidence.waited,
         waived: evidence.waived.clone(),
+        left_out: evidence.left_out.clone(),
         applications,
     }
 }

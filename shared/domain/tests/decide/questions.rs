@@ -10,7 +10,7 @@ use tidegate_domain::message::Body;
 use tidegate_domain::news::News;
 use tidegate_domain::observation::ReplicationState;
 use tidegate_domain::plan::{Approver, OnExpiry, Plan};
-use tidegate_domain::view::waiting_for;
+use tidegate_domain::view::{self, waiting_for};
 use tidegate_domain::wave::{Posted, Question};
 
 use crate::asking::{CUTOVER, application, mail};
@@ -275,6 +275,24 @@ fn whoever_decided_in_slack_is_mentioned_and_nobody_else() {
     }
     hand.turn();
     assert_eq!(mentioned(&hand), [anna]);
+}
+
+#[test]
+fn a_view_shows_the_evidence_as_it_was_frozen() {
+    let mut hand = asked_in_slack(|_| {});
+    let facts: Vec<(String, String)> = hand
+        .evidence(CUTOVER)
+        .facts()
+        .into_iter()
+        .map(|(name, fact)| (name.to_owned(), fact))
+        .collect();
+    for seen in hand.seen.values_mut() {
+        seen.replication.lag = Some(SignedDuration::from_secs(7));
+    }
+    let wave = view::wave(hand.wave(), &hand.servers, &hand.seen);
+    let shown = wave.gates[0].shown.as_ref().expect("it is asked");
+    assert!(!facts.is_empty());
+    assert_eq!(shown.facts, facts);
 }
 
 #[test]
