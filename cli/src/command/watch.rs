@@ -77,7 +77,7 @@ enum Screen {
 impl Screen {
     fn new(terminal: &Terminal) -> Result<Self, Failure> {
         if terminal.drawable {
-            Ok(Self::Bars(bars::Bars::new(terminal)?))
+            Ok(Self::Bars(bars::Bars::new(&terminal.look)?))
         } else {
             Ok(Self::Lines(lines::Lines::default()))
         }

@@ -8,7 +8,10 @@ use tidegate_domain::view::WaveView;
 use crate::failure::Failure;
 use crate::render::progress::{Progress, expected};
 use crate::render::wave::{hold_lines, short};
-use crate::terminal::{Look, Terminal};
+use crate::terminal::Look;
+
+#[cfg(test)]
+mod tests;
 
 /// How often the sign of life moves.
 const BEAT: Duration = Duration::from_millis(120);
@@ -26,9 +29,15 @@ pub(super) struct Bars {
 }
 
 impl Bars {
-    /// Draw on standard output.
-    pub(super) fn new(terminal: &Terminal) -> Result<Self, Failure> {
-        let colours = terminal.look.paint.colours;
+    /// Draw on standard output, with a sign of life.
+    pub(super) fn new(look: &Look) -> Result<Self, Failure> {
+        let bars = Self::on(ProgressDrawTarget::stdout(), look)?;
+        bars.head.enable_steady_tick(BEAT);
+        Ok(bars)
+    }
+
+    fn on(target: ProgressDrawTarget, look: &Look) -> Result<Self, Failure> {
+        let colours = look.paint.colours;
         let style = |template: &str| {
             ProgressStyle::with_template(template)
                 .map_err(|error| Failure::Failed(format!("the screen cannot be drawn: {error}")))
@@ -46,7 +55,7 @@ impl Bars {
         .progress_chars("━━─");
         let foot = style("{msg}")?;
 
-        let screen = MultiProgress::with_draw_target(ProgressDrawTarget::stdout());
+        let screen = MultiProgress::with_draw_target(target);
         let add = |style: &ProgressStyle, prefix: &'static str| {
             screen.add(
                 ProgressBar::new(1)
@@ -54,7 +63,7 @@ impl Bars {
                     .with_prefix(prefix),
             )
         };
-        let bars = Self {
+        Ok(Self {
             head: add(&head, ""),
             replicated: add(&bar, "replicated"),
             tested: add(&bar, "tested"),
@@ -63,9 +72,7 @@ impl Bars {
             foot: add(&foot, ""),
             screen,
             phase: String::new(),
-        };
-        bars.head.enable_steady_tick(BEAT);
-        Ok(bars)
+        })
     }
 
     /// Draw a view.
@@ -162,8 +169,9 @@ fn replication(view: &WaveView, progress: &Progress, look: &Look) -> String {
     if progress.replicated < progress.servers {
         parts.push(format!("{}% copied", progress.copied_percent));
     }
-    parts.extend(expected(view, look));
+    // A narrow terminal cuts the end off.
     parts.extend(progress.open_lag().map(|lag| format!("lag {lag}")));
+    parts.extend(expected(view, look));
     parts.join(", ")
 }
 
