@@ -17,18 +17,18 @@ use tidegate_ports::clock::SystemClock;
 async fn main() -> Result<(), lambda_runtime::Error> {
     lambda::start_tracing();
     let mut environment = Environment::of_process();
-    let table = environment.text("TIDEGATE_TABLE");
+    let table = environment.table("TIDEGATE_TABLE");
     let account = environment.account("TIDEGATE_ACCOUNT");
     let region = environment.text("AWS_REGION");
     let state_machine = environment.arn("TIDEGATE_STATE_MACHINE_ARN", "states");
-    let key = environment.text("TIDEGATE_SIGNING_KEY");
-    let audit_key = environment.text("TIDEGATE_AUDIT_KEY");
-    let audit_bucket = environment.text("TIDEGATE_AUDIT_BUCKET");
+    let key = environment.arn("TIDEGATE_SIGNING_KEY", "kms");
+    let audit_key = environment.arn("TIDEGATE_AUDIT_KEY", "kms");
+    let audit_bucket = environment.bucket("TIDEGATE_AUDIT_BUCKET");
     let lease = environment.number("TIDEGATE_LEASE_SECONDS", 180, 10, 3_600);
     let lease = SignedDuration::from_secs(lease);
     let console_url = environment.url("TIDEGATE_CONSOLE_URL");
-    let slack_parameter = environment.optional("TIDEGATE_SLACK_PARAMETER");
-    let slack_stand_in = environment.optional("TIDEGATE_SLACK_STAND_IN");
+    let slack_parameter = environment.parameter("TIDEGATE_SLACK_PARAMETER");
+    let slack_stand_in = environment.stand_in("TIDEGATE_SLACK_STAND_IN");
     environment.check().map_err(lambda::refuse_to_start)?;
 
     let config = clients::load();

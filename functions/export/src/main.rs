@@ -15,12 +15,12 @@ use tidegate_ports::clock::SystemClock;
 async fn main() -> Result<(), lambda_runtime::Error> {
     lambda::start_tracing();
     let mut environment = Environment::of_process();
-    let table = environment.text("TIDEGATE_TABLE");
+    let table = environment.table("TIDEGATE_TABLE");
     let account = environment.account("TIDEGATE_ACCOUNT");
     let region = environment.text("AWS_REGION");
-    let key = environment.text("TIDEGATE_AUDIT_KEY");
-    let bucket = environment.text("TIDEGATE_AUDIT_BUCKET");
-    let bus = environment.text("TIDEGATE_EVENT_BUS");
+    let key = environment.arn("TIDEGATE_AUDIT_KEY", "kms");
+    let bucket = environment.bucket("TIDEGATE_AUDIT_BUCKET");
+    let bus = environment.bus("TIDEGATE_EVENT_BUS");
     environment.check().map_err(lambda::refuse_to_start)?;
 
     let config = clients::load();

@@ -15,14 +15,14 @@ use tidegate_ports::clock::SystemClock;
 async fn main() -> Result<(), lambda_runtime::Error> {
     lambda::start_tracing();
     let mut environment = Environment::of_process();
-    let table = environment.text("TIDEGATE_TABLE");
+    let table = environment.table("TIDEGATE_TABLE");
     let account = environment.account("TIDEGATE_ACCOUNT");
     let region = environment.text("AWS_REGION");
     let topic = environment.arn("TIDEGATE_TOPIC_ARN", "sns");
-    let key = environment.text("TIDEGATE_SIGNING_KEY");
+    let key = environment.arn("TIDEGATE_SIGNING_KEY", "kms");
     let console_url = environment.url("TIDEGATE_CONSOLE_URL");
-    let slack_parameter = environment.optional("TIDEGATE_SLACK_PARAMETER");
-    let slack_stand_in = environment.optional("TIDEGATE_SLACK_STAND_IN");
+    let slack_parameter = environment.parameter("TIDEGATE_SLACK_PARAMETER");
+    let slack_stand_in = environment.stand_in("TIDEGATE_SLACK_STAND_IN");
     environment.check().map_err(lambda::refuse_to_start)?;
 
     let config = clients::load();

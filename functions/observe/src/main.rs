@@ -15,7 +15,7 @@ use tidegate_ports::clock::SystemClock;
 async fn main() -> Result<(), lambda_runtime::Error> {
     lambda::start_tracing();
     let mut environment = Environment::of_process();
-    let table = environment.text("TIDEGATE_TABLE");
+    let table = environment.table("TIDEGATE_TABLE");
     let account = environment.account("TIDEGATE_ACCOUNT");
     let region = environment.text("AWS_REGION");
     let lease = environment.number("TIDEGATE_LEASE_SECONDS", 180, 10, 3_600);

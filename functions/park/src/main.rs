@@ -11,7 +11,7 @@ use tidegate_aws::sfn::SfnExecutions;
 async fn main() -> Result<(), lambda_runtime::Error> {
     lambda::start_tracing();
     let mut environment = Environment::of_process();
-    let table = environment.text("TIDEGATE_TABLE");
+    let table = environment.table("TIDEGATE_TABLE");
     let account = environment.account("TIDEGATE_ACCOUNT");
     let region = environment.text("AWS_REGION");
     environment.check().map_err(lambda::refuse_to_start)?;
