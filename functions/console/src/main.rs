@@ -33,13 +33,14 @@ async fn main() -> Result<(), lambda_runtime::Error> {
 
     let config = clients::load();
     let store = DynamoStore::new(clients::dynamo(&config), &table, &account, &region);
+    let signer = KmsSigner::new(&config, &key);
     let ports = Ports {
         waves: &store,
         inbox: &store,
         drivers: &store,
         owners: &store,
         executions: &SfnExecutions::new(&config, &state_machine),
-        signer: &KmsSigner::new(&config, &key),
+        signer: &signer,
         clock: &SystemClock,
     };
     let slack = SlackDoor {
@@ -49,7 +50,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let books = Books {
         records: &store,
         archive: &S3Archive::new(&config, &audit_bucket),
-        key: &KmsSigner::new(&config, &audit_key),
+        key: &signer.with_key(&audit_key),
     };
     lambda::run(async |request, _until| {
         Ok(console::handle(request, &ports, &slack, &books, lease).await)

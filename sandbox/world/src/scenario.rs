@@ -224,7 +224,7 @@ fn region(
     // Later guesses are drawn apart, so that a world that failed once stays the same world.
     let (first, later) = mgn_sim::Guesses::ALL.split_at(FIRST_GUESSES);
     let mut apart = Random::new(seed, 8);
-    for (random, guesses) in [(&mut random, first), (&mut apart, later)] {
+    for (random, guesses) in [(&mut *random, first), (&mut apart, later)] {
         for (name, default, _) in guesses {
             if random.chance(0.15) {
                 mgn.guesses.set(name, !default);

@@ -31,6 +31,17 @@ impl KmsSigner {
     }
 }
 
+impl KmsSigner {
+    /// Another key, by the same client: making one takes a part of a function's start.
+    #[must_use]
+    pub fn with_key(&self, key: &str) -> Self {
+        Self {
+            client: self.client.clone(),
+            key: key.to_owned(),
+        }
+    }
+}
+
 impl Signer for KmsSigner {
     async fn sign(&self, message: &[u8]) -> Result<Vec<u8>, ReadError> {
         let output = self

@@ -17,7 +17,7 @@ use tidegate_ports::signer::Signer;
 use tidegate_ports::waves::Waves;
 
 use super::used::{Used, used};
-use super::{gate_plan, standing, wave_of, wave_page};
+use super::{gate_plan, wave_of, wave_page};
 use crate::payload::Response;
 use crate::refused::{Failure, Refused, Status};
 use crate::{Ports, page, submit};

@@ -13,7 +13,7 @@ use super::Cloud;
 use super::functions::Function;
 use super::invocation::invoke;
 use crate::asl::machine::{Host, Run, TaskError};
-use crate::invariants::covered;
+use crate::invariants::{covered, violated};
 use crate::runtime::{Slot, TaskId};
 
 /// An execution.
@@ -124,6 +124,10 @@ impl Driver {
             Status::Failed(error) => {
                 let name = error.split(':').next().unwrap_or_default();
                 covered(&self.cloud, format!("execution failed {name}"));
+                // Step Functions' own limits: 25,000 events, 256 KiB.
+                if matches!(name, "States.Runtime" | "States.DataLimitExceeded") {
+                    violated(&self.cloud, 11, format!("{}: {error}", self.name));
+                }
             }
             Status::Running | Status::Succeeded | Status::Stopped => {
                 covered(&self.cloud, format!("execution {status:?}"));

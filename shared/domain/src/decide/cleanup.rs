@@ -7,6 +7,7 @@
 use super::turn::Turn;
 use crate::audit::About;
 use crate::effect::LifeCycleTarget;
+use crate::id::{InstanceId, ServerId};
 use crate::news::News;
 use crate::plan::OnFailure;
 use crate::server::{
@@ -143,6 +144,13 @@ pub(super) fn is_started_by_hand(turn: &Turn, server: &Server) -> bool {
     matches!(server.stage, Stage::Restarting { .. }) && server.quiesced_at.is_some() && !can_start()
 }
 
+/// Whether an instance ran when EC2 was read last.
+fn seen_running(turn: &Turn, server: &ServerId, instance: &InstanceId) -> bool {
+    let seen = turn.seen.get(server);
+    let seen = seen.and_then(|seen| seen.instance.as_ref());
+    seen.is_some_and(|seen| seen.id == *instance && seen.running)
+}
+
 /// A person did the step of the way back that a server waits in, or wants to go on without it.
 ///
 /// # Errors
@@ -161,6 +169,13 @@ pub(super) fn take_as_done(turn: &Turn, server: &mut Server) -> Result<(), Strin
             then,
         } => {
             if let Some(target) = &mut server.target {
+                // Its source would run beside it, and what it writes after its snapshot be lost.
+                if seen_running(turn, &server.id, &target.instance) {
+                    return Err(format!(
+                        "{} was seen to run, which no word makes undone: stop it first",
+                        target.instance
+                    ));
+                }
                 target.stopped = true;
             }
             then

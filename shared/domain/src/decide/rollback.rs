@@ -12,7 +12,7 @@ use super::inbox::Answer;
 use super::outcomes::in_effect;
 use super::refusals::{hold_reason, pause};
 use super::turn::{Turn, later};
-use super::{cancel, gates, phases};
+use super::{cancel, follow, gates, phases};
 use crate::audit::About;
 use crate::effect::{Effect, Outcome, Refusal, RefusalKind, Task};
 use crate::hold::HoldReason;
@@ -106,6 +106,11 @@ pub(super) fn silencing(turn: &mut Turn, server: &mut Server, run: Run, then: Th
                 return;
             }
             Some(_) => {}
+            // What MGN does not know cannot be looked at: its instance is stopped all the same.
+            None if follow::gone(turn, server) => {
+                server.stage = go_on(turn, server, then);
+                return;
+            }
             None => turn.look_again_soon(),
         }
     }

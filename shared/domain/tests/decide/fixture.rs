@@ -401,16 +401,19 @@ impl Hand {
             }
             Task::StopTargets { targets } => {
                 for id in targets.keys() {
-                    let seen = self.seen.get_mut(id).expect("a server");
-                    let instance = seen.instance.as_mut().expect("an instance");
-                    (instance.running, instance.stopped) = (false, true);
+                    // What MGN forgot is not seen to stop either.
+                    let seen = self.seen.get_mut(id);
+                    if let Some(instance) = seen.and_then(|seen| seen.instance.as_mut()) {
+                        (instance.running, instance.stopped) = (false, true);
+                    }
                 }
                 Outcome::Servers(BTreeMap::new())
             }
             Task::KeepData { targets } => {
                 for id in targets.keys() {
-                    let seen = self.seen.get_mut(id).expect("a server");
-                    seen.snapshots = SnapshotsSeen::Complete;
+                    if let Some(seen) = self.seen.get_mut(id) {
+                        seen.snapshots = SnapshotsSeen::Complete;
+                    }
                 }
                 let kept = targets.into_keys().map(|id| {
                     let snapshot = format!("snap-{}", &id.as_str()[2..]);
