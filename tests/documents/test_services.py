@@ -1,7 +1,8 @@
 """Check, stop and start of services, against a stand-in for systemctl and for a SysV `service`.
 
 Both know the services named in $STATE/units. A file NAME.up says that one runs, NAME.slow that it takes
-two further looks to go down, NAME.stuck that it does not, NAME.broken that it does not start.
+two further looks to go down, NAME.stuck that it does not, NAME.broken that it does not start. Of `service`
+alone, NAME.dumb says that the init script knows no status, NAME.hangs that it does not come back.
 """
 
 import functools
@@ -35,8 +36,10 @@ SERVICE = """
 unit=$1; verb=$2
 echo "$verb $unit" >>"$STATE/calls"
 grep -qxF "$unit" "$STATE/units" || { echo "$unit: unrecognized service" >&2; exit 1; }
+[ ! -e "$STATE/$unit.hangs" ] || [ "$verb" = status ] || exec sleep 60
 case $verb in
   status)
+    [ ! -e "$STATE/$unit.dumb" ] || exit 4
     if [ -s "$STATE/$unit.slow" ]; then : >"$STATE/$unit.slow"
     elif [ -e "$STATE/$unit.slow" ]; then rm -f "$STATE/$unit.up" "$STATE/$unit.slow"; fi
     [ -e "$STATE/$unit.up" ] || exit 3;;
@@ -47,7 +50,7 @@ esac
 """
 
 # All that the scripts and the stand-in use besides what the shell has itself.
-PROGRAMS = ("cat", "date", "grep", "rm", "sed", "sleep", "sync", "touch", "tr")
+PROGRAMS = ("cat", "date", "grep", "rm", "sed", "sleep", "sync", "timeout", "touch", "tr")
 
 
 @pytest.fixture(params=["systemctl", "service"])
@@ -138,3 +141,20 @@ def test_a_service_that_does_not_start_fails(run, units, tmp_path):
     (tmp_path / "db.broken").touch()
     outcome = run("start-services", services=["db"], withinSeconds=["0"])
     assert (outcome.status, outcome.error) == (1, "FAILED: not started within 0 s: db\n")
+
+
+@pytest.mark.parametrize("manager", ["service"], indirect=True)
+def test_what_an_init_script_does_not_know_is_not_taken_for_stopped(run, units, tmp_path):
+    units(db=True)
+    (tmp_path / "db.dumb").touch()
+    outcome = run("stop-services", services=["db"], withinSeconds=["0"])
+    assert (outcome.status, outcome.error) == (1, "FAILED: not stopped within 0 s: db\n")
+
+
+@pytest.mark.parametrize("manager", ["service"], indirect=True)
+@pytest.mark.parametrize("document, runs, done", [("stop-services", True, "stopped"), ("start-services", False, "started")])
+def test_an_init_script_that_does_not_come_back_is_ended(run, units, tmp_path, document, runs, done):
+    units(db=runs)
+    (tmp_path / "db.hangs").touch()
+    outcome = run(document, services=["db"], withinSeconds=["1"])
+    assert (outcome.status, outcome.error) == (1, f"FAILED: not {done} within 1 s: db\n")
