@@ -13,6 +13,7 @@ mod inbox;
 mod outcomes;
 mod questions;
 mod refusals;
+mod reminders;
 
 mod cleanup;
 mod documents;

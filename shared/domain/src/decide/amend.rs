@@ -82,9 +82,10 @@ pub(super) fn amend(turn: &mut Turn, by: &Approver, plan: Plan) -> Answer {
     let before = std::mem::replace(&mut turn.wave.applied_by, by.clone());
     turn.wave.authors_before.push(before);
     turn.wave.authors_before.retain(|author| !author.same(by));
-    let what = match different.is_empty() {
-        true => String::new(),
-        false => format!(" What is different: {}.", different.clause(MOST_TOLD)),
+    let what = if different.is_empty() {
+        String::new()
+    } else {
+        format!(" What is different: {}.", different.clause(MOST_TOLD))
     };
     Ok(format!(
         "The plan was changed; a gate that was asked is asked again.{what}"

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use super::inbox::{Answer, in_motion};
 use super::turn::{Turn, servers};
-use super::{cleanup, evidence, gates, wants};
+use super::{cleanup, evidence, gates, reminders, wants};
 use crate::gate::{Approval, Changes, Door, Gate, GateState, OpenGate, Part, Verdict};
 use crate::hold::HoldReason;
 use crate::id::ServerId;
@@ -284,7 +284,7 @@ fn lapse_before_cutover(turn: &mut Turn, ids: &[ServerId], waiver: &Waiver) {
 /// Ask a gate again: about everything that is left, or whom it waits for if it is open.
 pub(super) fn ask_again(turn: &mut Turn, gate: Gate) -> Answer {
     if let Some(GateState::Open(_)) = turn.wave.gates.get(&gate) {
-        return gates::ask_the_silent(turn, gate);
+        return reminders::ask_the_silent(turn, gate);
     }
     let waits = turn
         .servers
