@@ -13,7 +13,7 @@ use crate::id::{ApplicationName, ServerId, WaveId};
 
 mod parse;
 
-pub use parse::{PlanError, PlanErrors, parse, parse_change};
+pub use parse::{PlanError, PlanErrors, parse, parse_change, places};
 
 /// The most servers that one wave may hold (invariant 11).
 pub const MOST_SERVERS: usize = 3_000;

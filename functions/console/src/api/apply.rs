@@ -5,7 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 use tidegate_domain::id::{ServerId, WaveId};
 use tidegate_domain::message::{Body, Message};
-use tidegate_domain::plan::{self, Approver, Plan, PlanErrors, Select};
+use tidegate_domain::plan::{self, Approver, Plan, PlanError, PlanErrors};
 use tidegate_ports::claims::Owners;
 use tidegate_ports::clock::Clock;
 use tidegate_ports::driver::{Drivers, start, wake};
@@ -32,8 +32,8 @@ const LARGEST_STORED: usize = 256 * 1024;
 /// How many owners are looked up at once.
 const AT_ONCE: usize = 25;
 
-/// The most servers of other waves that an error names.
-const MOST_NAMED: usize = 10;
+/// The most servers of other waves that are told, each with its place.
+const MOST_NAMED: usize = 100;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -115,12 +115,17 @@ async fn fits<W: Waves, I, D, O: Owners, X, S, C>(
         );
         return Err(Refused::new(Status::Conflict, message).into());
     }
+    let mut problems = owned(plan, text, ports.owners).await?;
     let kept = earlier.is_some_and(|earlier| earlier.plan.window == plan.window);
-    if !kept {
-        // Only a wave that is under way has a window that is over.
-        checked(text, |text| plan::parse(text, now))?;
+    // Only a wave that is under way has a window that is over.
+    if !kept && let Err(errors) = plan::parse(text, now) {
+        problems.extend(errors.0);
     }
-    refuse_owned(plan, ports.owners).await
+    if problems.is_empty() {
+        return Ok(());
+    }
+    problems.sort_by_key(|problem| (problem.line, problem.column));
+    Err(wrong(problems).into())
 }
 
 /// Start the wave's driver if it was never started, else wake it.
@@ -155,17 +160,7 @@ fn checked(
         let message = format!("The plan is too large: at most {LARGEST_PLAN} bytes.");
         return Err(Refused::new(Status::TooLarge, message));
     }
-    let plan = parse(text).map_err(|errors| {
-        let count = errors.0.len();
-        let message = match count {
-            1 => "The plan has an error: mend it and apply it again.".to_owned(),
-            _ => format!("The plan has {count} errors: mend them and apply it again."),
-        };
-        Refused {
-            problems: errors.0,
-            ..Refused::new(Status::Unprocessable, message)
-        }
-    })?;
+    let plan = parse(text).map_err(|errors| wrong(errors.0))?;
     let stored = serde_json::to_vec(&plan).map_or(usize::MAX, |json| json.len());
     if stored > LARGEST_STORED {
         let message = format!(
@@ -177,43 +172,49 @@ fn checked(
     Ok(plan)
 }
 
-/// Refuse a plan that names servers which another live wave owns, and name them. Servers that
-/// are picked by hostname or tag are known only when the wave starts; it claims them then.
-async fn refuse_owned(plan: &Plan, owners: &impl Owners) -> Result<(), Failure> {
-    let named: Vec<&ServerId> = plan
-        .applications
-        .iter()
-        .flat_map(|application| &application.servers)
-        .filter_map(|selector| match &selector.select {
-            Select::Id(server) => Some(server),
-            Select::Hostname(_) | Select::Tags(_) => None,
-        })
-        .collect();
+/// A plan with these errors.
+fn wrong(problems: Vec<PlanError>) -> Refused {
+    let message = match problems.len() {
+        1 => "The plan has an error: mend it and apply it again.".to_owned(),
+        count => format!("The plan has {count} errors: mend them and apply it again."),
+    };
+    Refused {
+        problems,
+        ..Refused::new(Status::Unprocessable, message)
+    }
+}
+
+/// The servers that a plan names and another live wave owns, each where it stands. Servers that are
+/// picked by hostname or tag are known only when the wave starts; it claims them then.
+async fn owned(
+    plan: &Plan,
+    text: &str,
+    owners: &impl Owners,
+) -> Result<Vec<PlanError>, HandlerError> {
+    let named: Vec<(ServerId, (usize, usize))> = plan::places(text).into_iter().collect();
     let mut owned = Vec::new();
     for some in named.chunks(AT_ONCE) {
-        let found = try_join_all(some.iter().map(|server| owners.owner(server)));
+        let found = try_join_all(some.iter().map(|(server, _)| owners.owner(server)));
         let found = found.await.context("could not find the servers' owners")?;
-        let others = some
-            .iter()
-            .zip(found)
-            .filter_map(|(server, owner)| Some((server, owner?)));
-        owned.extend(others.filter(|(_, owner)| *owner != plan.wave));
+        for ((server, (line, column)), owner) in some.iter().zip(found) {
+            let Some(owner) = owner.filter(|owner| *owner != plan.wave) else {
+                continue;
+            };
+            owned.push(PlanError {
+                line: *line,
+                column: *column,
+                message: format!(
+                    "{server} belongs to wave {owner}, which is under way: take it out of the plan, \
+                     or end that wave first"
+                ),
+            });
+        }
     }
-    if owned.is_empty() {
-        return Ok(());
+    owned.sort_by_key(|problem| (problem.line, problem.column));
+    let more = owned.len().saturating_sub(MOST_NAMED);
+    owned.truncate(MOST_NAMED);
+    if let Some(last) = owned.last_mut().filter(|_| more > 0) {
+        last.message = format!("{}; and so do {more} more", last.message);
     }
-    let mut list: Vec<String> = owned
-        .iter()
-        .take(MOST_NAMED)
-        .map(|(server, owner)| format!("{server} (wave {owner})"))
-        .collect();
-    if owned.len() > MOST_NAMED {
-        list.push(format!("{} more", owned.len() - MOST_NAMED));
-    }
-    let message = format!(
-        "These servers belong to another live wave: {}. Take them out of the plan, or end that \
-         wave first.",
-        list.join(", ")
-    );
-    Err(Refused::new(Status::Conflict, message).into())
+    Ok(owned)
 }

@@ -196,12 +196,23 @@ async fn servers_of_another_live_wave_are_named_with_it() {
         .await
         .expect("claimed");
     let (status, body) = apply(&console, PLAN).await;
-    assert_eq!(status, 409);
+    assert_eq!(status, 422);
     assert_eq!(
-        body["error"],
-        "These servers belong to another live wave: s-00000000000000001 (wave orders). Take them \
-         out of the plan, or end that wave first."
+        body["problems"],
+        json!([{
+            "line": 8,
+            "column": 21,
+            "message": "s-00000000000000001 belongs to wave orders, which is under way: take it out \
+                        of the plan, or end that wave first"
+        }])
     );
+    // With whatever else is wrong.
+    let over = "window: { opens: 2026-11-01T21:00, lasts: 4h, time_zone: UTC }\ngates:";
+    let (status, body) = apply(&console, &PLAN.replace("gates:", over)).await;
+    assert_eq!(status, 422);
+    let lines = body["problems"].as_array().expect("problems").iter();
+    let lines: Vec<_> = lines.map(|problem| problem["line"].clone()).collect();
+    assert_eq!(lines, [3, 9]);
     assert!(console.messages().is_empty());
     console
         .store

@@ -63,6 +63,32 @@ enum Waiting {
 }
 
 impl Node {
+    /// The value of that key, if this is a mapping that has it.
+    pub(super) fn get(&self, name: &str) -> Option<&Self> {
+        let Kind::Map(entries) = &self.kind else {
+            return None;
+        };
+        let mut entries = entries.iter();
+        let (_, value) = entries.find(|(key, _)| key.name == name)?;
+        Some(value)
+    }
+
+    /// What this lists; nothing if it is no list.
+    pub(super) fn items(&self) -> &[Self] {
+        match &self.kind {
+            Kind::List(items) => items,
+            _ => &[],
+        }
+    }
+
+    /// Its text, if it is one.
+    pub(super) fn text(&self) -> Option<&str> {
+        match &self.kind {
+            Kind::Quoted(text) | Kind::Plain(text) => Some(text),
+            Kind::Null | Kind::List(_) | Kind::Map(_) | Kind::Broken => None,
+        }
+    }
+
     /// What it is, for people.
     pub(super) fn describe(&self) -> String {
         match &self.kind {
