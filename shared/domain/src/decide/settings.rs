@@ -21,9 +21,10 @@ use crate::server::{JobStep, Launch, Passed, Purpose, Server, Stage};
 use crate::wave::{Phase, Wave};
 use crate::words::one_line;
 
-/// Launch configurations read in a round: of what is about to be launched (200 servers can be in
-/// MGN's jobs), and of what rests.
+/// Launch configurations read in a minute of what is about to be launched (200 servers can be in
+/// MGN's jobs), and in a round of what rests.
 const MOST_URGENT: usize = 200;
+const MINUTE: SignedDuration = SignedDuration::from_mins(1);
 const MOST_AT_REST: usize = 20;
 /// A launch configuration of what is about to be launched is read again when it is this old, ...
 const FRESH: SignedDuration = SignedDuration::from_mins(1);
@@ -120,7 +121,13 @@ pub(super) fn reads(
         queue.sort();
         queue.into_iter().take(most).map(|(_, server)| server)
     };
-    let configurations = longest(urgent, MOST_URGENT).chain(longest(at_rest, MOST_AT_REST));
+    let tried = |seen: &&ServerSeen| {
+        let failed = seen.settings.failing.as_ref().map(|failing| failing.at);
+        let tried = seen.settings.configuration_at.max(failed);
+        tried.is_some_and(|at| now.duration_since(at) < MINUTE)
+    };
+    let most_urgent = MOST_URGENT.saturating_sub(seen.values().filter(tried).count());
+    let configurations = longest(urgent, most_urgent).chain(longest(at_rest, MOST_AT_REST));
     (configurations.collect(), templates)
 }
 
