@@ -125,11 +125,18 @@ fn looser(before: &Plan, after: &Plan) -> Vec<String> {
         note(is.self_approval && !was.self_approval, own.to_owned());
         let silence = is.on_expiry == OnExpiry::Proceed && was.on_expiry != OnExpiry::Proceed;
         note(silence, "would take silence for an approval".to_owned());
-        let parted = was.people.iter().any(|person| !is.people.contains(person));
-        let parted = parted && !was.automatic;
+        let parted = was.people.iter().any(|person| parted(person, is));
         note(parted, "would count a person more than once".to_owned());
     }
     looser
+}
+
+/// Whether two identities of a person may decide, and would count as two.
+fn parted(person: &[Approver], plan: &GatePlan) -> bool {
+    let decides = |who: &&Approver| plan.approver(who).is_some();
+    let identities: Vec<&Approver> = person.iter().filter(decides).collect();
+    let others = |a: &&Approver| identities.iter().any(|b| !plan.same_person(a, b));
+    identities.iter().any(others)
 }
 
 /// What is different, a clause each.

@@ -71,6 +71,26 @@ fn once_a_wave_was_started_its_gates_get_no_looser() {
 }
 
 #[test]
+fn a_person_of_several_identities_can_be_taken_off_a_gate() {
+    let mut hand = asking(|plan| {
+        strict(plan);
+        plan.gates.cutover.approvers.push(mail("lead"));
+    });
+    let body = changed(&hand, |plan| {
+        let gate = &mut plan.gates.cutover;
+        gate.approvers
+            .retain(|who| *who != mail("dba") && *who != iam("anna"));
+        gate.people.clear();
+    });
+    hand.send_as(operator(), body);
+    let answer = hand.answer();
+    assert!(
+        answer.starts_with("MessageCounted: The plan was changed"),
+        "{answer}"
+    );
+}
+
+#[test]
 fn a_wave_that_waits_can_be_given_any_gates() {
     let mut waits = plan(1, 0);
     strict(&mut waits);
