@@ -62,6 +62,14 @@ def check_button(button: dict, where: str) -> None:
             check_text(confirm.get(part), ("plain_text",), longest, f"{where}.confirm.{part}")
 
 
+def check_rich_text(part: dict, where: str) -> None:
+    """A part of a rich text, with text elements alone."""
+    need(part.get("type") in ("rich_text_section", "rich_text_preformatted"), f"invalid_blocks: {where} is a {part.get('type')!r}")
+    need(set(part) <= {"type", "elements", "border"} and part.get("elements"), f"invalid_blocks: {where} has no elements, or unknown keys")
+    for element in part["elements"]:
+        need(element.get("type") == "text" and element.get("text") and set(element) <= {"type", "text", "style"}, f"invalid_blocks: {where} has what is no text")
+
+
 def check_block(block: dict, where: str) -> None:
     """A block of a kind that is used here."""
     kind = block.get("type")
@@ -79,6 +87,10 @@ def check_block(block: dict, where: str) -> None:
         need(1 <= len(block.get("elements", [])) <= 10, f"invalid_blocks: {where} has not 1 to 10 elements")
         for number, text in enumerate(block["elements"]):
             check_text(text, ("plain_text", "mrkdwn"), 3000, f"{where}.elements[{number}]")
+    elif kind == "rich_text":
+        need(set(block) <= {"type", "block_id", "elements"} and block.get("elements"), f"invalid_blocks: {where} has no elements, or unknown keys")
+        for number, part in enumerate(block["elements"]):
+            check_rich_text(part, f"{where}.elements[{number}]")
     elif kind == "actions":
         need(1 <= len(block.get("elements", [])) <= 25, f"invalid_blocks: {where} has not 1 to 25 elements")
         for number, button in enumerate(block["elements"]):
@@ -115,6 +127,9 @@ class Message:
         """All that a person reads in it."""
         lines: list[str] = []
         for block in self.blocks:
+            if block["type"] == "rich_text":
+                lines += [element["text"] for part in block["elements"] for element in part["elements"]]
+                continue
             texts = [block["text"]] if "text" in block else block.get("fields", []) + [e for e in block.get("elements", []) if "action_id" not in e]
             lines += [html.unescape(text["text"]) for text in texts]
             lines += [f"[{element['text']['text']}]" for element in block.get("elements", []) if "action_id" in element]

@@ -125,7 +125,7 @@ def test_a_function_does_what_it_is_for_and_nothing_else(stage, tries, function)
         "events": {"wake drivers"},
         "park": {"wake drivers"},
         "gate": {"sign", "tell people", "read the Slack secret"},
-        "notify": {"tell people"},
+        "notify": {"tell people", "read the Slack secret"},
         "observe": {"see instances", "see launch templates"},
         "launch": {"see instances", "see launch templates", "see subnets"},
         "prepare": {"see documents"},

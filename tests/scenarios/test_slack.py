@@ -87,6 +87,9 @@ def test_a_rejection_in_slack_holds_the_wave(scene):
     assert slack.click(message, "reject", ANNA) == 200
     hold = wave.until(lambda seen: seen["held"])["hold"]
     assert f"slack:{ANNA}" in hold["reason"]
+    told = until(lambda: next((m for m in slack.messages if m.text.startswith("Wave refused is held: act")), None))
+    assert "tidegate abort refused" in told.shown() and not told.buttons()
+    assert not slack.refused
 
 
 def test_what_slack_did_not_send_is_refused_and_what_it_sends_twice_counts_once(scene):

@@ -4,7 +4,6 @@
 //! **Invariant 9**: a link is made for one person, one evidence and one expiry, and signed. The
 //! same effect always makes the same links, so that running it twice asks twice and counts once.
 
-mod mail;
 mod mailboxes;
 mod slack;
 
@@ -13,6 +12,7 @@ use tidegate_domain::effect::{Outcome, Refusal, RefusalKind, Task};
 use tidegate_domain::gate::Asking;
 use tidegate_domain::link::Link;
 use tidegate_domain::plan::Approver;
+use tidegate_notifications::question::Question;
 use tidegate_ports::act::claim;
 use tidegate_ports::clock::Clock;
 use tidegate_ports::effects::Effects;
@@ -22,7 +22,6 @@ use tidegate_ports::signer::Signer;
 use tidegate_ports::slack::SlackPosts;
 use tidegate_slack::message::ended;
 
-pub use mail::Question;
 pub use tidegate_ports::act::{Request, Response};
 
 /// What the function reaches.

@@ -3,13 +3,12 @@
 
 use tidegate_domain::effect::{Outcome, Refusal, RefusalKind};
 use tidegate_domain::wave::Posted;
+use tidegate_notifications::question::Question;
 use tidegate_ports::error::{CallError, Context, HandlerError, ReadError};
 use tidegate_ports::signer::Signer;
 use tidegate_ports::slack::SlackPosts;
 use tidegate_slack::button::Button;
 use tidegate_slack::message::{Message, Question as SlackQuestion, Standing};
-
-use crate::Question;
 
 /// Ask in Slack. A refusal is for good.
 ///

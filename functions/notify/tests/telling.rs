@@ -3,17 +3,20 @@
 use std::cell::RefCell;
 
 use jiff::{SignedDuration, Timestamp};
-use notify::{Request, handle};
+use notify::{Ports, Request, handle};
 use proptest::prelude::*;
 use tidegate_domain::effect::{Effect, EffectStatus, Outcome, RefusalKind, Task};
 use tidegate_domain::gate::Gate;
 use tidegate_domain::id::{EffectId, ServerId, SnapshotId, WaveId};
 use tidegate_domain::news::News;
-use tidegate_domain::plan::{Approver, Window};
+use tidegate_domain::plan::{Approver, Channel, Window};
+use tidegate_domain::wave::Posted;
 use tidegate_ports::clock::Clock;
 use tidegate_ports::error::{CallError, HandlerError};
 use tidegate_ports::mail::{Mail, Mails};
+use tidegate_ports::slack::{NoSlack, SlackPosts};
 use tidegate_ports::turns::{Loaded, Turns};
+use tidegate_slack::message::Message;
 use tidegate_world::contract::fixtures::Draft;
 use tidegate_world::memory::MemoryStore;
 
@@ -34,6 +37,23 @@ fn mails(answer: Result<(), CallError>) -> FakeMails {
     FakeMails {
         sent: RefCell::default(),
         answer,
+    }
+}
+
+/// A channel that keeps what is written.
+#[derive(Default)]
+struct FakeSlack {
+    written: RefCell<Vec<Message>>,
+}
+
+impl SlackPosts for FakeSlack {
+    async fn post(&self, message: &Message) -> Result<Option<Posted>, CallError> {
+        self.written.borrow_mut().push(message.clone());
+        Ok(None)
+    }
+
+    async fn change(&self, posted: &Posted, _message: &Message) -> Result<(), CallError> {
+        panic!("{posted:?} is left alone")
     }
 }
 
@@ -72,7 +92,8 @@ async fn store_of(wave: WaveId, task: Task) -> MemoryStore {
 }
 
 fn news(news: News) -> Task {
-    Task::Notify { news }
+    let channel = Channel::Sns;
+    Task::Notify { news, channel }
 }
 
 fn completed() -> Task {
@@ -98,10 +119,39 @@ async fn tell_of(
         generation: 1,
         effect: effect(),
     };
+    let ports = Ports {
+        effects: store,
+        mails,
+        slack: &NoSlack,
+        clock: &FixedClock,
+    };
     let until = FixedClock.now() + SignedDuration::from_secs(seconds);
-    handle(request, store, mails, &FixedClock, until)
-        .await
-        .map(|_| ())
+    handle(request, &ports, until).await.map(|_| ())
+}
+
+/// Tell that in Slack.
+async fn tell_in(slack: &impl SlackPosts, news: News) -> EffectStatus {
+    let channel = Channel::Slack;
+    let store = store(Task::Notify { news, channel }).await;
+    let mails = mails(Ok(()));
+    let request = Request {
+        wave: wave(),
+        generation: 1,
+        effect: effect(),
+    };
+    let ports = Ports {
+        effects: &store,
+        mails: &mails,
+        slack,
+        clock: &FixedClock,
+    };
+    let until = FixedClock.now() + SignedDuration::from_secs(60);
+    handle(request, &ports, until).await.expect("answered");
+    assert!(
+        mails.sent.borrow().is_empty(),
+        "the mail is an effect of its own"
+    );
+    status(&store)
 }
 
 #[tokio::test]
@@ -176,6 +226,30 @@ async fn an_effect_of_another_function_is_a_permanent_error() {
         .await
         .expect_err("not ours");
     assert_eq!(error.name(), "Permanent");
+}
+
+#[tokio::test]
+async fn what_people_must_act_on_reads_well_in_slack() {
+    let slack = FakeSlack::default();
+    for news in every("db01 does not answer") {
+        tell_in(&slack, news).await;
+    }
+    let held = slack.written.borrow();
+    let held = held.iter().find(|told| told.text.contains("held"));
+    insta::assert_json_snapshot!(held);
+}
+
+#[tokio::test]
+async fn where_no_slack_is_set_up_the_effect_says_so() {
+    let status = tell_in(&NoSlack, News::WaveCompleted).await;
+    let EffectStatus::Answered {
+        outcome: Outcome::Refused(refusal),
+        ..
+    } = status
+    else {
+        panic!("{status:?}")
+    };
+    assert!(refusal.message.contains("SlackParameter"));
 }
 
 fn window() -> Window {

@@ -101,6 +101,7 @@ const COVERED: &[&str] = &[
     "Slack click is taken",
     "Slack click is too late",
     "Slack click refused: 403",
+    "Slack is told news",
     "Slack message changed",
     "Slack refuses chat.postMessage",
     "Slack refuses chat.update",

@@ -187,6 +187,9 @@ pub enum Task {
     Notify {
         /// Of what.
         news: News,
+        /// By which way.
+        #[serde(default)]
+        channel: Channel,
     },
 }
 

@@ -118,13 +118,14 @@ pub enum OnExpiry {
     RollBack,
 }
 
-/// A way to ask people.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+/// A way to reach people.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Channel {
-    /// A mail through SNS, to each with a link of their own.
+    /// A mail through SNS; what asks goes to each with a link of their own.
+    #[default]
     Sns,
-    /// A message in Slack, with buttons.
+    /// A message in Slack; what asks has buttons.
     Slack,
 }
 
@@ -266,6 +267,15 @@ impl GatePlan {
             self_approval: false,
             people: Vec::new(),
         }
+    }
+
+    /// Whether somebody is asked in Slack: the plan says so, or they decide there.
+    #[must_use]
+    pub fn in_slack(&self) -> bool {
+        let escalated = self.escalate.iter().flat_map(|escalate| &escalate.to);
+        let mut deciding = self.approvers.iter().chain(escalated);
+        self.notify.contains(&Channel::Slack)
+            || deciding.any(|one| matches!(one, Approver::Slack(_)))
     }
 }
 

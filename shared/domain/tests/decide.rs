@@ -26,6 +26,8 @@ mod expiry;
 mod gates;
 #[path = "decide/launches.rs"]
 mod launches;
+#[path = "decide/news.rs"]
+mod news;
 #[path = "decide/questions.rs"]
 mod questions;
 #[path = "decide/renewal.rs"]

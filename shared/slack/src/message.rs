@@ -1,5 +1,5 @@
 //! The message that asks, in Block Kit: what, by when, on which evidence, and the buttons; and the
-//! same message once people have answered.
+//! same message once people have answered. And what is only told.
 //!
 //! **Invariant**: whatever the evidence holds, a message keeps Slack's limits (docs.slack.dev,
 //! "Blocks": 50 blocks, 3,000 characters a text, 2,000 a field, 150 a header), and other people's
@@ -9,6 +9,7 @@
 mod blocks;
 mod shown;
 mod text;
+mod told;
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -23,6 +24,7 @@ use self::text::{LONGEST_SECTION, bounded, cut, mentioned, person};
 use crate::click::{APPROVE, LOOK, REJECT};
 
 pub use self::text::theirs;
+pub use self::told::told;
 
 /// The most lines on who decided.
 const MOST_LINES: usize = 12;

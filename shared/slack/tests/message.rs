@@ -9,7 +9,7 @@ use tidegate_domain::gate::{
 use tidegate_domain::id::{ApplicationName, InstanceId, JobId, ServerId, WaveId};
 use tidegate_domain::plan::Approver;
 use tidegate_domain::words::hidden;
-use tidegate_slack::message::{Message, Question, Standing, ended, said, theirs};
+use tidegate_slack::message::{Message, Question, Standing, ended, said, theirs, told};
 
 fn time(text: &str) -> Timestamp {
     text.parse().expect("a time")
@@ -392,4 +392,67 @@ fn text() -> impl Strategy<Value = String> {
     ]);
     let part = prop_oneof![special.prop_map(str::to_owned), ".{0,100}"];
     prop::collection::vec(part, 0..8).prop_map(|parts| parts.concat())
+}
+
+/// Each part of a text, with its kind.
+fn parts(message: &Message) -> Vec<(&str, &str)> {
+    let parts = message.blocks[1]["elements"].as_array().expect("parts");
+    parts
+        .iter()
+        .map(|part| {
+            let text = &part["elements"][0];
+            assert_eq!(text["type"], "text", "nothing in it is marked up");
+            let kind = part["type"].as_str().expect("a kind");
+            (kind, text["text"].as_str().expect("a text"))
+        })
+        .collect()
+}
+
+#[test]
+fn news_are_paragraphs_and_what_is_set_in() {
+    let text = [
+        "Wave orders is held.",
+        "Nothing starts.",
+        "",
+        "Why: <!channel>",
+        "",
+        "  tidegate resume orders",
+        "      try again",
+        "",
+        "  tidegate abort orders",
+        "",
+        "To see it:  tidegate status orders",
+    ]
+    .join("\n");
+    let message = told("wave orders is held: act now", &text);
+    assert_eq!(message.text, "Wave orders is held: act now");
+    assert_eq!(
+        parts(&message),
+        [
+            (
+                "rich_text_section",
+                "Wave orders is held. Nothing starts.\n"
+            ),
+            ("rich_text_section", "Why: <!channel>\n"),
+            (
+                "rich_text_preformatted",
+                "tidegate resume orders\n    try again\ntidegate abort orders"
+            ),
+            ("rich_text_section", "To see it:  tidegate status orders\n"),
+        ]
+    );
+}
+
+proptest! {
+    #[test]
+    fn news_keep_the_limits(about in "(?s).{0,300}", text in "(?s)( {0,2}[^ ]{0,90}\n{0,2}){0,80}") {
+        let message = told(&format!("wave {about}"), &text);
+        let header = message.blocks[0]["text"]["text"].as_str().expect("a headline");
+        prop_assert!((1..=150).contains(&header.chars().count()), "{}", header);
+        prop_assert!(!message.text.contains('<'));
+        let parts = parts(&message);
+        prop_assert!(parts.iter().all(|(_, text)| !text.is_empty()));
+        let whole: usize = parts.iter().map(|(_, text)| text.chars().count()).sum();
+        prop_assert!(whole <= 3_000 + parts.len(), "{}", whole);
+    }
 }

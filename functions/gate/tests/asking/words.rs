@@ -1,11 +1,11 @@
 //! Whatever others wrote, wherever it stands in a mail: it stays words of theirs.
 
-use gate::Question;
 use proptest::prelude::*;
 use tidegate_domain::gate::{Asking, Evidence, Gate, LeftOut, Waived, Warning, WarningKind};
 use tidegate_domain::id::{ServerId, WaveId};
 use tidegate_domain::plan::Approver;
 use tidegate_domain::words::hidden;
+use tidegate_notifications::question::Question;
 use tidegate_ports::mail::Mail;
 
 use crate::fixture::{approvers, evidence, server, time};

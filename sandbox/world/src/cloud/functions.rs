@@ -178,7 +178,15 @@ pub(super) async fn run(aws: &Invocation, payload: Value) -> Result<Value, TaskE
             };
             answer(gate::handle(read(payload)?, &ports, CONSOLE_URL, until).await)
         }
-        Function::Notify => answer(notify::handle(read(payload)?, aws, aws, aws, until).await),
+        Function::Notify => {
+            let ports = notify::Ports {
+                effects: aws,
+                mails: aws,
+                slack: aws,
+                clock: aws,
+            };
+            answer(notify::handle(read(payload)?, &ports, until).await)
+        }
         Function::Park => answer(park::handle(read(payload)?, aws, aws).await),
         Function::Sweep => answer(sweep::handle(read(payload)?, aws, aws, aws, aws.lease()).await),
         Function::Events => {

@@ -207,6 +207,9 @@ impl SlackPosts for Invocation {
             let mut channel = self.cloud.slack.borrow_mut();
             let posted = channel.write(message);
             self.cloud.note(|| format!("in Slack: {}", message.text));
+            if !message.has_buttons() {
+                invariants::covered(&self.cloud, "Slack is told news");
+            }
             Ok(match channel.app.delivery {
                 Delivery::Bot { .. } => Some(posted),
                 Delivery::Webhook { .. } => None,

@@ -16,7 +16,7 @@ use crate::hold::{Hold, HoldId, HoldReason};
 use crate::id::{EffectId, MessageId, ServerId, WaveId};
 use crate::news::News;
 use crate::observation::{AccountJobs, ServerSeen, WaveSeen};
-use crate::plan::{Application, Window};
+use crate::plan::{Application, Channel, Window};
 use crate::server::Server;
 use crate::slots::Slots;
 use crate::wave::{OpenEffect, Phase, Wave};
@@ -212,10 +212,19 @@ impl Turn {
         });
     }
 
-    /// Tell people. Said at least once, and dropped if too much else is to be said. Gives the
-    /// effect that tells them.
+    /// Tell people: by mail, and what they must act on also in Slack, if the wave asks there. Said at
+    /// least once, and dropped if too much else is to be said. Gives the effect that mails it.
     pub(super) fn tell(&mut self, news: News) -> Option<EffectId> {
-        self.plan(Task::Notify { news })
+        let gates = &self.wave.plan.gates;
+        let asks = gates.cutover.in_slack() || gates.finalize.in_slack();
+        let in_slack = (asks && news.action_required()).then(|| news.clone());
+        let channel = Channel::Sns;
+        let mailed = self.plan(Task::Notify { news, channel });
+        if let Some(news) = in_slack {
+            let channel = Channel::Slack;
+            self.plan(Task::Notify { news, channel });
+        }
+        mailed
     }
 
     /// Start nothing new until a person has seen to it. The first hold stays.

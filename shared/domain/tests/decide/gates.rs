@@ -275,7 +275,7 @@ fn a_server_that_falls_behind_lapses_the_approvals_and_people_are_told_first() {
         ["host01 is 3 min behind its source; the plan allows 1 min"]
     );
     assert!(told.is_some());
-    let Some(Task::Notify { news }) = hand.tasks.last() else {
+    let Some(Task::Notify { news, .. }) = hand.tasks.last() else {
         panic!("people are told first")
     };
     assert_eq!(news.kind(), "gate_asks_again");

@@ -92,6 +92,7 @@ fn told_of(hand: &Hand) -> Vec<Vec<Approver>> {
     let told = hand.tasks.iter().filter_map(|task| match task {
         Task::Notify {
             news: News::ApproversUnreached { approvers, .. },
+            ..
         } => Some(approvers.clone()),
         _ => None,
     });

@@ -117,6 +117,7 @@ fn targets_stop_in_reverse_order_and_sources_start_in_order() {
     let told = hand.tasks.iter().find_map(|task| match task {
         Task::Notify {
             news: News::WaveRolledBack { kept },
+            ..
         } => Some(kept.len()),
         _ => None,
     });

@@ -49,6 +49,7 @@ fn course(hand: &mut Hand, until: Timestamp) -> Course {
                 }
                 Task::Notify {
                     news: News::ReplicationStalled { error, .. },
+                    ..
                 } => course.told.push((hand.now, error)),
                 _ => {}
             }

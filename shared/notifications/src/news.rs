@@ -1,32 +1,33 @@
-//! The mails: a subject that says which wave, what and by when, and a text from a template.
-//!
-//! **Invariant**: what comes from outside is one line wherever it stands, so that it can neither
-//! begin a header nor pass for a line of ours; no mail is empty.
+//! What people are told: a subject that says which wave, what and by when, and a text from a template
+//! of its own for each kind of news; by mail, and in Slack where a wave asks there.
 
 use askama::Template;
 use tidegate_domain::id::{SnapshotId, WaveId};
 use tidegate_domain::news::News;
 use tidegate_domain::plan::Window;
 use tidegate_domain::words::{self, one_line};
-use tidegate_ports::mail::{Mail, subject};
+use tidegate_ports::mail::Mail;
+use tidegate_slack::message::{Message, told};
 
-/// The longest name and the longest reason that a mail repeats, in characters.
-const LONGEST_NAME: usize = 80;
+use crate::LONGEST_NAME;
+use crate::subject::subject;
+
+/// The longest reason that is repeated, in characters.
 const LONGEST_REASON: usize = 2_000;
 
-/// The most changes and the most approvers that a mail lists.
+/// The most changes and the most approvers that are listed.
 const MOST_CHANGES: usize = 50;
 const MOST_APPROVERS: usize = 20;
 
 #[derive(Template)]
-#[template(path = "wave_started.txt")]
+#[template(path = "news/wave_started.txt")]
 struct WaveStarted<'a> {
     wave: &'a WaveId,
     servers: String,
 }
 
 #[derive(Template)]
-#[template(path = "wave_held.txt")]
+#[template(path = "news/wave_held.txt")]
 struct WaveHeld<'a> {
     wave: &'a WaveId,
     reason: String,
@@ -35,7 +36,7 @@ struct WaveHeld<'a> {
 }
 
 #[derive(Template)]
-#[template(path = "server_failed.txt")]
+#[template(path = "news/server_failed.txt")]
 struct ServerFailed<'a> {
     wave: &'a WaveId,
     hostname: String,
@@ -45,7 +46,7 @@ struct ServerFailed<'a> {
 }
 
 #[derive(Template)]
-#[template(path = "replication_stalled.txt")]
+#[template(path = "news/replication_stalled.txt")]
 struct ReplicationStalled<'a> {
     wave: &'a WaveId,
     hostname: String,
@@ -55,7 +56,7 @@ struct ReplicationStalled<'a> {
 }
 
 #[derive(Template)]
-#[template(path = "gate_asks_again.txt")]
+#[template(path = "news/gate_asks_again.txt")]
 struct GateAsksAgain<'a> {
     wave: &'a WaveId,
     gate: &'a str,
@@ -64,7 +65,7 @@ struct GateAsksAgain<'a> {
 }
 
 #[derive(Template)]
-#[template(path = "approvers_unreached.txt")]
+#[template(path = "news/approvers_unreached.txt")]
 struct ApproversUnreached<'a> {
     wave: &'a WaveId,
     gate: &'a str,
@@ -74,7 +75,7 @@ struct ApproversUnreached<'a> {
 }
 
 #[derive(Template)]
-#[template(path = "gate_approved_in_part.txt")]
+#[template(path = "news/gate_approved_in_part.txt")]
 struct GateApprovedInPart<'a> {
     wave: &'a WaveId,
     gate: &'a str,
@@ -82,33 +83,54 @@ struct GateApprovedInPart<'a> {
 }
 
 #[derive(Template)]
-#[template(path = "wave_completed.txt")]
+#[template(path = "news/wave_completed.txt")]
 struct WaveCompleted<'a> {
     wave: &'a WaveId,
 }
 
 #[derive(Template)]
-#[template(path = "wave_aborted.txt")]
+#[template(path = "news/wave_aborted.txt")]
 struct WaveAborted<'a> {
     wave: &'a WaveId,
 }
 
 #[derive(Template)]
-#[template(path = "rollback_started.txt")]
+#[template(path = "news/rollback_started.txt")]
 struct RollbackStarted<'a> {
     wave: &'a WaveId,
     why: String,
 }
 
 #[derive(Template)]
-#[template(path = "wave_rolled_back.txt")]
+#[template(path = "news/wave_rolled_back.txt")]
 struct WaveRolledBack<'a> {
     wave: &'a WaveId,
     kept: Vec<(String, String)>,
 }
 
-/// The mail that tells the news.
-pub(crate) fn mail(wave: &WaveId, news: &News) -> Mail {
+/// The mail to everybody who subscribed to news.
+#[must_use]
+pub fn mail(wave: &WaveId, news: &News) -> Mail {
+    let (about, text) = written(wave, news);
+    Mail {
+        subject: subject(&format!("Tidegate: {about}")),
+        text,
+        wave: wave.to_string(),
+        to: None,
+        kind: news.kind(),
+        action_required: news.action_required(),
+    }
+}
+
+/// The message in Slack.
+#[must_use]
+pub fn message(wave: &WaveId, news: &News) -> Message {
+    let (about, text) = written(wave, news);
+    told(&about, &text)
+}
+
+/// What it is about, by when to act, in one line; and the text.
+fn written(wave: &WaveId, news: &News) -> (String, String) {
     let (about, text) = match news {
         News::WaveStarted { servers } => {
             let servers = words::count(*servers as usize, "server");
@@ -270,16 +292,10 @@ pub(crate) fn mail(wave: &WaveId, news: &News) -> Mail {
             WaveAborted { wave }.render(),
         ),
     };
-    Mail {
-        subject: subject(&format!("Tidegate: {about}")),
-        // Writing to a String cannot fail, and no template calls anything that can. Should one
-        // ever, the subject still tells.
-        text: text.unwrap_or(about),
-        wave: wave.to_string(),
-        to: None,
-        kind: news.kind(),
-        action_required: news.action_required(),
-    }
+    // Writing to a String cannot fail, and no template calls anything that can. Should one ever, what
+    // it is about is still told.
+    let text = text.unwrap_or_else(|_| about.clone());
+    (about, text)
 }
 
 /// When a window opens and closes, for people.

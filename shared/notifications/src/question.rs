@@ -9,7 +9,10 @@ use tidegate_domain::id::ApplicationName;
 use tidegate_domain::link::Link;
 use tidegate_domain::plan::{Approver, Channel};
 use tidegate_domain::words::{self, one_line};
-use tidegate_ports::mail::{LONGEST_SUBJECT, Mail, subject};
+use tidegate_ports::mail::Mail;
+
+use crate::LONGEST_NAME;
+use crate::subject::{LONGEST_SUBJECT, subject};
 
 /// The most servers of one application, and the most left-out servers, that a mail names.
 const MOST_NAMED: usize = 20;
@@ -23,9 +26,6 @@ const LONGEST_REASON: usize = 200;
 /// The most changes, and the most warnings, that a mail tells, and the longest of them.
 const MOST_SENTENCES: usize = 10;
 const LONGEST_SENTENCE: usize = 400;
-
-/// The longest name of a server that a mail repeats, in characters.
-const LONGEST_NAME: usize = 80;
 
 /// The longest approver that a mail repeats, in characters: an ARN with a long path fits.
 const LONGEST_APPROVER: usize = 1_000;
@@ -59,7 +59,7 @@ pub struct Question<'a> {
 
 /// The text of the mail.
 #[derive(Template)]
-#[template(path = "mail.txt")]
+#[template(path = "question.txt")]
 struct Text<'a> {
     wave: &'a str,
     gate: Gate,
