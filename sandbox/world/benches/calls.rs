@@ -2,6 +2,7 @@
 //! what reads, for each minute. The simulator counts them.
 #![expect(clippy::print_stdout, reason = "a benchmark prints its figures")]
 
+use std::cell::RefCell;
 use std::rc::Rc;
 
 use jiff::SignedDuration;
@@ -75,10 +76,8 @@ fn main() -> anyhow::Result<()> {
     for servers in [20, 200, 2_000] {
         let (cloud, plan) = (cloud(servers)?, plan()?);
         let wave = plan.wave.clone();
-        let applied = Rc::clone(&cloud);
-        cloud.runtime.spawn(async move {
-            People::new(1, true).apply(&applied, &plan).await;
-        });
+        let people = Rc::new(RefCell::new(People::new(1, true)));
+        People::apply(people, Rc::clone(&cloud), plan);
         let phase = || {
             cloud.table.inspect(|tables| {
                 tables

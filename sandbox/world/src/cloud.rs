@@ -12,6 +12,8 @@ use jiff::{SignedDuration, Timestamp};
 use mgn_sim::region::Region;
 use serde_json::Value;
 use tidegate_domain::id::{SnapshotId, WaveId};
+use tidegate_domain::message::Body;
+use tidegate_domain::plan::Approver;
 
 use crate::asl::definition::Definition;
 use crate::faults::Faults;
@@ -26,10 +28,12 @@ use slack::Channel;
 mod answers;
 mod clicks;
 mod ec2;
+mod errands;
 mod events;
 mod executions;
 mod functions;
 mod invocation;
+mod mails;
 mod mgn;
 mod schedule;
 mod sends;
@@ -40,9 +44,11 @@ mod templates;
 
 pub use clicks::{Click, Sent};
 pub use ec2::Snapshot;
+pub use errands::{Errand, Way};
 pub use executions::{Execution, Status};
 pub use functions::Function;
 pub use invocation::Invocation;
+pub use mails::Mailboxes;
 pub use templates::Templates;
 
 /// The account that the world plays.
@@ -82,8 +88,10 @@ pub struct Cloud {
     pub executions: RefCell<BTreeMap<String, Execution>>,
     /// Invocations so far, by function.
     pub invocations: RefCell<BTreeMap<Function, u64>>,
-    /// Mails sent so far.
-    pub mails: Cell<u64>,
+    /// What people got by mail.
+    pub mailboxes: RefCell<Mailboxes>,
+    /// What people wanted of `console`, whatever became of it.
+    pub wanted: RefCell<Vec<(WaveId, Approver, Body)>>,
     /// Slack.
     pub slack: RefCell<Channel>,
     definition: Rc<Definition>,
@@ -118,7 +126,8 @@ impl Cloud {
             checks: RefCell::default(),
             executions: RefCell::default(),
             invocations: RefCell::default(),
-            mails: Cell::new(0),
+            mailboxes: RefCell::default(),
+            wanted: RefCell::default(),
             slack: RefCell::new(Channel::new(seed)),
             definition: Rc::new(Definition::parse(STATE_MACHINE)?),
             tokens: RefCell::default(),
@@ -154,7 +163,7 @@ impl Cloud {
             .collect()
     }
 
-    /// SendTaskSuccess by the console.
+    /// SendTaskSuccess by whoever appends past `console`.
     pub fn wake(&self, token: &str) {
         executions::wake(self, token);
     }
@@ -165,6 +174,16 @@ impl Cloud {
         if executions::start(self, wave, generation) && beside {
             covered(self, "second driver beside one that runs");
         }
+    }
+
+    /// Somebody asks something of `console`, one after the other.
+    pub fn ask(self: &Rc<Self>, errands: Vec<Errand>) {
+        let cloud = Rc::clone(self);
+        self.runtime.spawn(async move {
+            for errand in errands {
+                errand.done(&cloud, false).await;
+            }
+        });
     }
 
     /// Somebody presses a button in Slack.

@@ -40,6 +40,7 @@ use crate::coverage::Coverage;
 mod aftermath;
 mod bounds;
 mod calls;
+mod doors;
 mod endings;
 mod gates;
 mod launches;
@@ -212,6 +213,7 @@ pub fn saved(cloud: &Cloud, turn: &Turn<'_>) {
     writers::saved(cloud, turn);
     endings::saved(cloud, turn);
     gates::saved(cloud, turn);
+    doors::saved(cloud, turn);
     slack::saved(cloud, turn);
     launches::saved(cloud, turn);
     bounds::saved(cloud, turn);

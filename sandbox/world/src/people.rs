@@ -2,23 +2,24 @@
 //! that is no more. When a world has healed they do what a hold's own commands say.
 
 mod answer;
+mod doors;
+mod file;
 mod meddle;
 mod press;
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::{SignedDuration, Timestamp, Unit};
 use tidegate_domain::gate::{ARRIVES_WITHIN, Door, Gate, GateState, OpenGate, Part, Verdict};
-use tidegate_domain::id::{MessageId, ServerId, WaveId};
-use tidegate_domain::message::{Body, Message};
+use tidegate_domain::id::{ServerId, WaveId};
+use tidegate_domain::message::Body;
 use tidegate_domain::plan::{Approver, Plan, Window};
 use tidegate_domain::server::{End, Server, Stage};
 use tidegate_domain::wave::Wave;
-use tidegate_ports::driver::Drivers;
-use tidegate_ports::inbox::Inbox;
 
-use crate::cloud::Cloud;
+use crate::cloud::{Cloud, Errand};
 use crate::random::Random;
 
 /// The people of a world.
@@ -33,7 +34,7 @@ pub struct People {
     /// Whether they decide at the last moment, if so with which luck.
     late: Option<Random>,
     holds: BTreeMap<WaveId, (u32, u64)>,
-    last: Vec<(WaveId, Message)>,
+    last: Vec<Errand>,
 }
 
 impl People {
@@ -62,7 +63,7 @@ impl People {
         self.last_moment(cloud).map_or(pause, |due| pause.min(due))
     }
 
-    /// How long until something arrives that was decided just before a gate expired.
+    /// How long until just before the next gate expires.
     fn last_moment(&mut self, cloud: &Cloud) -> Option<SignedDuration> {
         let late = self.late.as_mut()?;
         let now = cloud.now();
@@ -74,36 +75,34 @@ impl People {
             });
             expiries.filter(|expires| *expires > now).min()
         })?;
-        let most = u64::try_from(ARRIVES_WITHIN.as_secs()).unwrap_or_default();
-        let seconds = i64::try_from(late.between(most / 2, most)).unwrap_or_default();
-        Some(next.duration_since(now) + SignedDuration::from_secs(seconds))
+        let left = next.duration_since(now);
+        let before = i64::try_from(late.between(1, 6)).unwrap_or(1);
+        let moment = left - SignedDuration::from_secs(before);
+        moment.is_positive().then_some(moment)
     }
 
     /// Whether they leave the decision for later, as there is time, or for good.
     fn puts_off(&mut self, cloud: &Cloud, open: &OpenGate) -> bool {
-        let odds = if open.expires > cloud.now() { 0.9 } else { 0.3 };
+        let left = open.expires.duration_since(cloud.now());
+        let odds = if left > ARRIVES_WITHIN { 0.9 } else { 0.3 };
         self.late.as_mut().is_some_and(|late| late.chance(odds))
     }
 
-    /// Whether this decision was taken before its gate expired, and arrives after it.
-    fn arrives_late(&self, cloud: &Cloud, wave: &WaveId, gate: Gate) -> bool {
-        let open = self.late.as_ref().and(open_gate(cloud, wave, gate));
-        open.is_some_and(|open| open.expires <= cloud.now())
-    }
-
-    /// `tidegate apply FILE`.
-    pub async fn apply(&mut self, cloud: &Rc<Cloud>, plan: &Plan) {
-        let wave = plan.wave.clone();
-        let body = Body::Apply(Box::new(plan.clone()));
-        let message = self.message(cloud.now(), operator(), body);
-        _ = cloud.table.append(&wave, &message).await;
-        _ = cloud.table.create(&wave, cloud.now()).await;
-        cloud.note(|| format!("{wave}: a plan is applied"));
-        self.wake(cloud, &wave).await;
+    /// Somebody's plan: they see to it that it is taken, and mend its window should that be over.
+    pub fn apply(people: Rc<RefCell<Self>>, cloud: Rc<Cloud>, mut plan: Plan) {
+        cloud.runtime.clone().spawn(async move {
+            loop {
+                let errand = people.borrow_mut().plan(&plan);
+                if errand.done(&cloud, true).await == Some(202) {
+                    return;
+                }
+                plan = with_window(&plan, cloud.now());
+            }
+        });
     }
 
     /// Look at every wave, and do what comes to mind.
-    pub async fn look(&mut self, cloud: &Rc<Cloud>, healed: bool) {
+    pub fn look(&mut self, cloud: &Rc<Cloud>, healed: bool) {
         self.press_anything(cloud, healed);
         let waves: Vec<(Wave, Vec<Server>)> = cloud.table.inspect(|tables| {
             tables
@@ -113,85 +112,17 @@ impl People {
                 .collect()
         });
         for (wave, servers) in waves {
+            if self.random.chance(0.05) {
+                self.look_at(cloud, &wave.id);
+            }
             if wave.phase.terminal() {
                 continue;
             }
             if healed {
-                self.answer(cloud, &wave, &servers).await;
+                self.answer(cloud, &wave, &servers);
             } else {
-                self.meddle(cloud, &wave, &servers).await;
+                self.meddle(cloud, &wave, &servers);
             }
-        }
-    }
-
-    /// A message comes a second time, or a person says the same again.
-    async fn again(&mut self, cloud: &Rc<Cloud>) {
-        let Some((wave, message)) = self.random.pick(&self.last.clone()).cloned() else {
-            return;
-        };
-        if self.random.chance(0.5) {
-            _ = cloud.table.append(&wave, &message).await;
-            self.wake(cloud, &wave).await;
-        } else {
-            self.send(cloud, &wave, message.by, message.body).await;
-        }
-    }
-
-    async fn send(&mut self, cloud: &Rc<Cloud>, wave: &WaveId, by: Approver, body: Body) {
-        let mut message = self.message(cloud.now(), by, body);
-        if let Body::Decide { gate, .. } = message.body
-            && (self.arrives_late(cloud, wave, gate) || self.random.chance(0.2))
-        {
-            message.at = self.earlier(cloud, wave, gate);
-        }
-        cloud.note(|| format!("{wave}: {} says {:?}", message.by, message.body));
-        _ = cloud.table.append(wave, &message).await;
-        self.last.push((wave.clone(), message));
-        if self.last.len() > 10 {
-            self.last.remove(0);
-        }
-        self.wake(cloud, wave).await;
-    }
-
-    /// When the console took a decision that lay on its way for a while: after the gate opened and
-    /// everything that it took before.
-    fn earlier(&mut self, cloud: &Cloud, wave: &WaveId, gate: Gate) -> Timestamp {
-        let most = u64::try_from(ARRIVES_WITHIN.as_secs()).unwrap_or_default();
-        let seconds = i64::try_from(self.random.between(0, most)).unwrap_or_default();
-        let open = open_gate(cloud, wave, gate);
-        let taken = self
-            .last
-            .iter()
-            .map(|(_, message)| message.at)
-            .chain(open.as_ref().map(|open| open.opened))
-            .max();
-        let earlier = match open {
-            Some(open) if self.late.is_some() && open.expires <= cloud.now() => {
-                open.expires - SignedDuration::from_secs(1)
-            }
-            Some(_) | None => cloud.now() - SignedDuration::from_secs(seconds),
-        };
-        taken.map_or(cloud.now(), |taken| earlier.max(taken))
-    }
-
-    /// The console counts a wake; it may die before.
-    async fn wake(&mut self, cloud: &Rc<Cloud>, wave: &WaveId) {
-        if cloud.faults.borrow().crash > 0.0 && self.random.chance(0.1) {
-            return;
-        }
-        if let Ok(Some(parked)) = cloud.table.count_wake(wave).await {
-            cloud.wake(&parked.token);
-        }
-    }
-
-    fn message(&mut self, at: Timestamp, by: Approver, body: Body) -> Message {
-        self.sent += 1;
-        let id = MessageId::parse(format!("message-{:05}", self.sent));
-        Message {
-            id: id.expect("it is printable"),
-            at,
-            by,
-            body,
         }
     }
 }
@@ -216,6 +147,11 @@ fn open_gate(cloud: &Cloud, wave: &WaveId, gate: Gate) -> Option<OpenGate> {
 /// Who applies plans and gives commands.
 pub(crate) fn operator() -> Approver {
     Approver::Iam("arn:aws:sts::111122223333:assumed-role/Operator/me".to_owned())
+}
+
+/// Somebody whom no plan names.
+fn stranger() -> Approver {
+    Approver::Iam("arn:aws:iam::111122223333:user/stranger".to_owned())
 }
 
 fn roll_back() -> Body {
@@ -249,7 +185,7 @@ fn rejection(gate: Gate, evidence: String, door: Door) -> Body {
 /// A person whom the plan's approver stands for.
 fn person(approver: &Approver) -> Approver {
     match approver {
-        Approver::Iam(pattern) => Approver::Iam(pattern.replace('*', "/anna")),
+        Approver::Iam(pattern) => Approver::Iam(pattern.replace('*', "anna")),
         Approver::Mail(_) | Approver::Slack(_) => approver.clone(),
     }
 }
@@ -274,6 +210,8 @@ fn failed(servers: &[Server]) -> Vec<ServerId> {
 fn with_window(plan: &Plan, now: Timestamp) -> Plan {
     let mut plan = plan.clone();
     if let Some(window) = &mut plan.window {
+        // A plan's times are whole seconds.
+        let now = now.round(Unit::Second).unwrap_or(now);
         *window = Window {
             opens: now,
             closes: now + SignedDuration::from_hours(24),

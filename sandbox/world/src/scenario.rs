@@ -115,7 +115,8 @@ pub fn scenario(seed: u64, size: Size) -> Scenario {
             overlap(&mut plan, earlier);
             mends = false;
         }
-        if late(seed).is_some_and(|mut luck| luck.chance(0.5)) {
+        let finalize = &plan.gates.finalize;
+        if !finalize.automatic && late(seed).is_some_and(|mut luck| luck.chance(0.5)) {
             plan.gates.finalize.on_expiry = OnExpiry::RollBack;
         }
         let later = SignedDuration::from_secs(random_seconds(&mut random, 0, latest));
@@ -369,30 +370,22 @@ fn plan(random: &mut Random, number: u64, servers: u64) -> (Plan, Vec<Machine>) 
             name,
             after,
             servers: selectors,
-            quiesce: random.chance(0.6).then(|| Quiesce {
-                stop: document("Tidegate-StopServices"),
-                start: random
-                    .chance(0.8)
-                    .then(|| document("Tidegate-StartServices")),
-            }),
+            quiesce: random.chance(0.6).then(|| quiesce(random)),
             validate: (0..checks)
                 .map(|n| document(&format!("Tidegate-Check{n}")))
                 .collect(),
         });
     }
     let start = start(random);
+    let window = window(random).filter(|window| match start {
+        // No plan starts when its window has closed.
+        Start::Schedule(at) => at < window.closes,
+        Start::Replication | Start::Manual => true,
+    });
     let plan = Plan {
         wave,
         start,
-        window: random.chance(0.5).then(|| {
-            let opens = START + SignedDuration::from_secs(random_seconds(random, 600, 6 * 3_600));
-            let lasts = SignedDuration::from_secs(random_seconds(random, 3_600, 8 * 3_600));
-            Window {
-                opens,
-                closes: opens + lasts,
-                time_zone: "Europe/Berlin".to_owned(),
-            }
-        }),
+        window,
         gates: Gates {
             cutover: gate(random, 0.2, Gate::Cutover),
             finalize: gate(random, 0.5, Gate::Finalize),
@@ -402,6 +395,18 @@ fn plan(random: &mut Random, number: u64, servers: u64) -> (Plan, Vec<Machine>) 
         applications: made,
     };
     (plan, machines)
+}
+
+fn window(random: &mut Random) -> Option<Window> {
+    random.chance(0.5).then(|| {
+        let opens = START + SignedDuration::from_secs(random_seconds(random, 600, 6 * 3_600));
+        let lasts = SignedDuration::from_secs(random_seconds(random, 3_600, 8 * 3_600));
+        Window {
+            opens,
+            closes: opens + lasts,
+            time_zone: "Europe/Berlin".to_owned(),
+        }
+    })
 }
 
 /// Some waves wait for days, so that their driver's execution is renewed.
@@ -414,6 +419,21 @@ fn start(random: &mut Random) -> Start {
             Start::Schedule(START + wait)
         }
         _ => Start::Manual,
+    }
+}
+
+/// Stops an application; now and then by a document that nothing undoes.
+fn quiesce(random: &mut Random) -> Quiesce {
+    if random.chance(0.8) {
+        Quiesce {
+            stop: document("Tidegate-StopServices"),
+            start: Some(document("Tidegate-StartServices")),
+        }
+    } else {
+        Quiesce {
+            stop: document("Orders-Stop"),
+            start: None,
+        }
     }
 }
 

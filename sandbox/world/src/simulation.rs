@@ -83,10 +83,6 @@ impl fmt::Display for Report {
 ///
 /// # Errors
 /// The state machine file cannot be run.
-#[expect(
-    clippy::await_holding_refcell_ref,
-    reason = "people act one at a time: another one who looked meanwhile would be a mistake here"
-)]
 pub fn simulate(seed: u64, size: Size, journal: Journal) -> anyhow::Result<Report> {
     let Scenario {
         region,
@@ -106,7 +102,7 @@ pub fn simulate(seed: u64, size: Size, journal: Journal) -> anyhow::Result<Repor
         let (cloud, people) = (Rc::clone(&cloud), Rc::clone(&people));
         cloud.runtime.clone().spawn(async move {
             cloud.runtime.sleep(later).await;
-            people.borrow_mut().apply(&cloud, &plan).await;
+            People::apply(people, cloud, plan);
         });
     }
     {
@@ -115,7 +111,7 @@ pub fn simulate(seed: u64, size: Size, journal: Journal) -> anyhow::Result<Repor
             loop {
                 let pause = people.borrow_mut().pause(&cloud, healed.get());
                 cloud.runtime.sleep(pause).await;
-                people.borrow_mut().look(&cloud, healed.get()).await;
+                people.borrow_mut().look(&cloud, healed.get());
             }
         });
     }

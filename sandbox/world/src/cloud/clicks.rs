@@ -14,6 +14,7 @@ use tidegate_slack::click::{APPROVE, LOOK, REJECT};
 use tidegate_slack::signature::{SIGNATURE, TIMESTAMP, sign};
 
 use super::Cloud;
+use super::errands;
 use super::functions::Function;
 use super::invocation::invoke;
 use super::slack::{TEAM, value};
@@ -132,10 +133,8 @@ fn request(cloud: &Cloud, click: &Click) -> Option<serde_json::Value> {
         (TIMESTAMP, at),
         (SIGNATURE, signature),
     ];
-    Some(json!({
-        "rawPath": "/slack/actions",
-        "headers": BTreeMap::from(headers),
-        "body": body,
-        "requestContext": {"http": {"method": "POST", "sourceIp": "192.0.2.1"}},
-    }))
+    let mut request = errands::request("POST", "/slack/actions");
+    request["headers"] = json!(BTreeMap::from(headers));
+    request["body"] = body.into();
+    Some(request)
 }

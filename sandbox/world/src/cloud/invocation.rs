@@ -20,6 +20,9 @@ use crate::runtime::{Slot, TaskId};
 /// A call that takes this long is a pause, in which others may have gone on.
 const LONG: SignedDuration = SignedDuration::from_secs(1);
 
+/// The call by which a message reaches its inbox.
+pub(super) const APPEND: &str = "append";
+
 /// What an invocation gives to whoever waits for it.
 pub(super) type Answer = Slot<Result<Value, TaskError>>;
 
@@ -31,6 +34,7 @@ pub struct Invocation {
     pub(super) number: u64,
     pub(super) until: Timestamp,
     skew: SignedDuration,
+    slow: SignedDuration,
     /// The wave that it is about, if its payload names one.
     wave: Option<WaveId>,
     answer: Answer,
@@ -65,6 +69,16 @@ pub(super) enum Service {
 
 /// Invoke a function.
 pub(super) fn invoke(cloud: &Rc<Cloud>, function: Function, payload: Value) -> Answer {
+    invoke_slow(cloud, function, payload, SignedDuration::ZERO)
+}
+
+/// Invoke a function that takes so long until it has appended a message.
+pub(super) fn invoke_slow(
+    cloud: &Rc<Cloud>,
+    function: Function,
+    payload: Value,
+    slow: SignedDuration,
+) -> Answer {
     let answer = Answer::default();
     let number = cloud.number();
     *cloud.invocations.borrow_mut().entry(function).or_default() += 1;
@@ -83,6 +97,7 @@ pub(super) fn invoke(cloud: &Rc<Cloud>, function: Function, payload: Value) -> A
             .saturating_add(function.timeout())
             .unwrap_or(Timestamp::MAX),
         skew,
+        slow,
         wave: payload["wave"]
             .as_str()
             .and_then(|id| WaveId::parse(id).ok()),
@@ -160,6 +175,11 @@ impl Invocation {
             (latency, dies, fate)
         };
         let latency = SignedDuration::from_millis(i64::try_from(latency).unwrap_or(0));
+        let latency = if call == APPEND {
+            latency.max(self.slow)
+        } else {
+            latency
+        };
         let paused = latency >= LONG;
         let before = paused.then(|| self.turn());
         cloud.runtime.sleep(latency).await;

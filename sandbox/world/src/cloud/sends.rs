@@ -1,10 +1,9 @@
-//! What goes out: mails with signed links, wakes and starts of executions; and what is sent to Slack.
+//! What goes out: calls with their fates, signatures, wakes and starts of executions.
 
 use tidegate_domain::effect::RefusalKind;
 use tidegate_domain::id::WaveId;
 use tidegate_ports::error::{CallError, ReadError};
 use tidegate_ports::executions::Executions;
-use tidegate_ports::mail::{Mail, Mails, Subscribers, Subscription};
 use tidegate_ports::signer::Signer;
 
 use super::executions;
@@ -31,40 +30,6 @@ impl Invocation {
             return Err(CallError::Unknown("the answer was lost".to_owned()));
         }
         accepted
-    }
-}
-
-impl Mails for Invocation {
-    async fn send(&self, mail: &Mail) -> Result<(), CallError> {
-        self.send_out("Publish", || {
-            self.cloud.mails.set(self.cloud.mails.get() + 1);
-            self.cloud.note(|| format!("mail: {}", mail.subject));
-            Ok(())
-        })
-        .await
-    }
-}
-
-/// Whose mails somebody gets; other approvers never subscribed.
-const SUBSCRIBED: [&str; 2] = ["ops@example.com", "lead@example.com"];
-
-/// A subscription that takes what is sent to that address alone.
-fn mailbox(address: &str) -> Subscription {
-    Subscription {
-        endpoint: address.to_owned(),
-        filter: Some(format!(r#"{{"to":["{address}"]}}"#)),
-        filters_body: false,
-    }
-}
-
-impl Subscribers for Invocation {
-    async fn subscriptions(&self) -> Result<Vec<Subscription>, ReadError> {
-        match self.point("ListSubscriptionsByTopic", Service::Other).await {
-            Fate::Goes => Ok(SUBSCRIBED.map(mailbox).to_vec()),
-            Fate::Throttled | Fate::Fails | Fate::Lost => {
-                Err(ReadError::Failed("no answer".to_owned()))
-            }
-        }
     }
 }
 

@@ -19,14 +19,14 @@ const PATIENCE: u32 = 40;
 
 impl People {
     /// In a healed world: what the wave itself asks for.
-    pub(super) async fn answer(&mut self, cloud: &Rc<Cloud>, wave: &Wave, servers: &[Server]) {
+    pub(super) fn answer(&mut self, cloud: &Rc<Cloud>, wave: &Wave, servers: &[Server]) {
         if let Some(hold) = &wave.hold {
-            self.release(cloud, wave, servers, hold).await;
+            self.release(cloud, wave, servers, hold);
             return;
         }
         for (gate, state) in &wave.gates {
             match state {
-                GateState::Open(open) => self.approve_all(cloud, wave, *gate, open).await,
+                GateState::Open(open) => self.approve_all(cloud, wave, *gate, open),
                 GateState::Approved {
                     put_off, question, ..
                 } if !put_off.is_empty() && question.is_none() => {
@@ -39,32 +39,36 @@ impl People {
                     );
                     if waits {
                         let ask = Body::Ask { gate: *gate };
-                        self.send(cloud, &wave.id, operator(), ask).await;
+                        self.send(cloud, &wave.id, operator(), ask);
                     }
                 }
                 GateState::Approved { .. } | GateState::Lapsed { .. } => {}
             }
         }
         if wave.phase == Phase::Waiting && wave.plan.start == Start::Manual {
-            self.send(cloud, &wave.id, operator(), Body::Start).await;
+            self.send(cloud, &wave.id, operator(), Body::Start);
         }
     }
 
-    async fn approve_all(&mut self, cloud: &Rc<Cloud>, wave: &Wave, gate: Gate, open: &OpenGate) {
+    fn approve_all(&mut self, cloud: &Rc<Cloud>, wave: &Wave, gate: Gate, open: &OpenGate) {
         for approver in &wave.gate_plan(gate).approvers {
             let by = person(approver);
             if let Approver::Slack(user) = &by {
                 self.answer_in_slack(cloud, wave, (gate, open), user, Verdict::Approve);
                 continue;
             }
+            if open.unreached.contains(&by) && self.random.chance(0.3) {
+                self.subscribe(cloud, &by);
+                self.send(cloud, &wave.id, operator(), Body::Ask { gate });
+            }
             let door = by.door();
             let body = approval(gate, open.evidence.hash(), door, Part::default());
-            self.send(cloud, &wave.id, by, body).await;
+            self.send(cloud, &wave.id, by, body);
         }
     }
 
     /// Do what the hold's commands say.
-    pub(super) async fn release(
+    pub(super) fn release(
         &mut self,
         cloud: &Rc<Cloud>,
         wave: &Wave,
@@ -96,7 +100,7 @@ impl People {
         cloud.note(|| format!("{}: people answer the hold with {wanted}", wave.id));
         let resume = Body::Resume { hold: hold.id };
         if wanted.starts_with("tidegate resume") {
-            self.send(cloud, &wave.id, operator(), resume).await;
+            self.send(cloud, &wave.id, operator(), resume);
         } else if wanted.starts_with("tidegate skip") {
             let servers = if wave.phase.ending() {
                 let left = servers.iter().filter(|server| !server.at_rest());
@@ -106,27 +110,26 @@ impl People {
             } else {
                 failed(servers)
             };
-            self.send(cloud, &wave.id, operator(), Body::Skip { servers })
-                .await;
+            let mut steps = vec![(operator(), Body::Skip { servers })];
             if self.random.chance(0.5) {
-                self.send(cloud, &wave.id, operator(), resume).await;
+                steps.push((operator(), resume));
             }
+            self.send_all(cloud, &wave.id, steps);
         } else if wanted.starts_with("tidegate apply") {
             let plan = with_window(&wave.plan, cloud.now());
-            self.send(cloud, &wave.id, operator(), Body::Apply(Box::new(plan)))
-                .await;
-            self.send(cloud, &wave.id, operator(), resume).await;
+            let apply = (operator(), Body::Apply(Box::new(plan)));
+            self.send_all(cloud, &wave.id, vec![apply, (operator(), resume)]);
         } else if wanted.starts_with("aws mgn initialize-service") {
             let now = cloud.now();
             _ = cloud
                 .region
                 .borrow_mut()
                 .call_mgn("InitializeService", &json!({}), now);
-            self.send(cloud, &wave.id, operator(), resume).await;
+            self.send(cloud, &wave.id, operator(), resume);
         } else if wanted.starts_with("tidegate rollback") {
-            self.send(cloud, &wave.id, operator(), roll_back()).await;
+            self.send(cloud, &wave.id, operator(), roll_back());
         } else if wanted.starts_with("tidegate abort") {
-            self.send(cloud, &wave.id, operator(), Body::Abort).await;
+            self.send(cloud, &wave.id, operator(), Body::Abort);
         } else {
             violated(
                 cloud,

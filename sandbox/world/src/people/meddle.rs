@@ -4,25 +4,27 @@ use std::rc::Rc;
 
 use tidegate_domain::gate::{Approval, Door, Gate, GateState, OpenGate, Part, Verdict};
 use tidegate_domain::id::{MessageId, ServerId};
-use tidegate_domain::message::Body;
+use tidegate_domain::message::{Body, Message};
 use tidegate_domain::plan::{Approver, Start};
 use tidegate_domain::server::Server;
 use tidegate_domain::wave::{Phase, Wave};
-use tidegate_ports::inbox::Inbox;
 
-use super::{People, approval, failed, operator, person, rejection, roll_back, with_window};
+use super::doors::append;
+use super::{
+    People, approval, failed, operator, person, rejection, roll_back, stranger, with_window,
+};
 use crate::cloud::Cloud;
 use crate::cloud::table::POISON;
 
 impl People {
     /// In a world that is not healed: anything at all.
-    pub(super) async fn meddle(&mut self, cloud: &Rc<Cloud>, wave: &Wave, servers: &[Server]) {
+    pub(super) fn meddle(&mut self, cloud: &Rc<Cloud>, wave: &Wave, servers: &[Server]) {
         let id = &wave.id;
         for (gate, state) in &wave.gates {
             if let GateState::Open(open) = state
                 && !self.puts_off(cloud, open)
             {
-                self.decide(cloud, wave, *gate, open).await;
+                self.decide(cloud, wave, *gate, open);
             }
         }
         match self.random.between(1, 100) {
@@ -34,31 +36,27 @@ impl People {
                     Body::Hold {
                         note: "wait".to_owned(),
                     },
-                )
-                .await;
+                );
             }
             3 => {
                 let servers = self.random.pick(servers).map(|server| server.id.clone());
                 let servers = servers.into_iter().collect();
-                self.send(cloud, id, operator(), Body::Skip { servers })
-                    .await;
+                self.send(cloud, id, operator(), Body::Skip { servers });
             }
             4 if self.random.chance(0.3) => {
-                self.send(cloud, id, operator(), Body::Abort).await;
+                self.send(cloud, id, operator(), Body::Abort);
             }
             24 if self.random.chance(0.3) => {
-                self.send(cloud, id, operator(), roll_back()).await;
+                self.send(cloud, id, operator(), roll_back());
             }
-            5 => self.send(cloud, id, operator(), Body::Start).await,
+            5 => self.send(cloud, id, operator(), Body::Start),
             6 => {
                 let plan = with_window(&wave.plan, cloud.now());
-                self.send(cloud, id, operator(), Body::Apply(Box::new(plan)))
-                    .await;
+                self.send(cloud, id, operator(), Body::Apply(Box::new(plan)));
             }
             7 => {
                 let hold = tidegate_domain::hold::HoldId(wave.turn.saturating_sub(3));
-                self.send(cloud, id, operator(), Body::Resume { hold })
-                    .await;
+                self.send(cloud, id, operator(), Body::Resume { hold });
             }
             8 => {
                 let id = MessageId::parse(format!("unreadable-{}", cloud.now().as_second()));
@@ -66,45 +64,47 @@ impl People {
                     cloud.table.append_unreadable(&wave.id, &message);
                 }
             }
-            9..=15 => self.again(cloud).await,
-            17 | 18 => self.waive(cloud, wave, servers).await,
+            9..=15 => self.again(cloud),
+            17 | 18 => self.waive(cloud, wave, servers),
             19..=22 => {
                 let gate = if self.random.chance(0.7) {
                     Gate::Cutover
                 } else {
                     Gate::Finalize
                 };
-                self.send(cloud, id, operator(), Body::Ask { gate }).await;
+                self.send(cloud, id, operator(), Body::Ask { gate });
             }
-            23 => self.withdraw(cloud, wave).await,
+            23 => self.withdraw(cloud, wave),
             16 if self.random.chance(0.2) => {
                 let name = format!("{POISON}-{}", cloud.now().as_second());
                 let body = Body::Hold {
                     note: "poison".to_owned(),
                 };
-                let mut message = self.message(cloud.now(), operator(), body);
-                message.id = MessageId::parse(name).expect("it is printable");
-                cloud.note(|| format!("{id}: {}", message.id));
-                _ = cloud.table.append(id, &message).await;
-                self.wake(cloud, id).await;
+                let message = Message {
+                    id: MessageId::parse(name).expect("it is printable"),
+                    at: cloud.now(),
+                    by: operator(),
+                    body,
+                };
+                append(cloud, id, message);
             }
             _ => {}
         }
         if let Some(hold) = &wave.hold
             && self.random.chance(0.5)
         {
-            self.release(cloud, wave, servers, hold).await;
+            self.release(cloud, wave, servers, hold);
             // Only what happens in a healed world is counted.
             self.holds.remove(id);
         } else if wave.phase == Phase::Waiting
             && wave.plan.start == Start::Manual
             && self.random.chance(0.5)
         {
-            self.send(cloud, id, operator(), Body::Start).await;
+            self.send(cloud, id, operator(), Body::Start);
         }
     }
 
-    async fn decide(&mut self, cloud: &Rc<Cloud>, wave: &Wave, gate: Gate, open: &OpenGate) {
+    fn decide(&mut self, cloud: &Rc<Cloud>, wave: &Wave, gate: Gate, open: &OpenGate) {
         let plan = wave.gate_plan(gate);
         let escalated = plan.escalate.iter().flat_map(|escalate| &escalate.to);
         let who: Vec<&Approver> = plan.approvers.iter().chain(escalated).collect();
@@ -123,24 +123,23 @@ impl People {
             return;
         }
         let mut evidence = open.evidence.hash();
-        let mut door = by.door();
+        let door = by.door();
         let mut only = Part::default();
         let mut reject = false;
         match self.random.between(1, 24) {
             1 => reject = true,
             2 => evidence = "0".repeat(64),
-            3 => by = Approver::Mail("stranger@example.com".to_owned()),
+            3 => by = stranger(),
             4..=7 => return,
             8..=11 => only = self.part(open),
-            // A principal that decides on the page instead of the command line.
-            12 => door = Door::Page.min(door),
+            12 => self.subscribe(cloud, &by),
             13 | 14 => {
                 let body = Body::Withdraw {
                     gate,
                     evidence,
                     door,
                 };
-                return self.send(cloud, &wave.id, by, body).await;
+                return self.send(cloud, &wave.id, by, body);
             }
             15 => {
                 // Two who disagree at the same moment, in either order.
@@ -156,7 +155,7 @@ impl People {
                     both.reverse();
                 }
                 for (by, body) in both {
-                    self.send(cloud, &wave.id, by, body).await;
+                    self.send(cloud, &wave.id, by, body);
                 }
                 return;
             }
@@ -167,11 +166,11 @@ impl People {
         } else {
             approval(gate, evidence, door, only)
         };
-        self.send(cloud, &wave.id, by, body).await;
+        self.send(cloud, &wave.id, by, body);
     }
 
     /// Somebody takes back what may have been approved already.
-    async fn withdraw(&mut self, cloud: &Rc<Cloud>, wave: &Wave) {
+    fn withdraw(&mut self, cloud: &Rc<Cloud>, wave: &Wave) {
         for (gate, state) in &wave.gates {
             let GateState::Approved {
                 evidence,
@@ -192,7 +191,7 @@ impl People {
                 evidence: evidence.clone(),
                 door: approval.door,
             };
-            self.send(cloud, &wave.id, approval.by, body).await;
+            self.send(cloud, &wave.id, approval.by, body);
         }
     }
 
@@ -213,7 +212,7 @@ impl People {
     }
 
     /// Let a server pass a check, the one that it fails as often as not.
-    async fn waive(&mut self, cloud: &Rc<Cloud>, wave: &Wave, servers: &[Server]) {
+    fn waive(&mut self, cloud: &Rc<Cloud>, wave: &Wave, servers: &[Server]) {
         let failed: Vec<ServerId> = failed(servers);
         let any: Vec<ServerId> = servers.iter().map(|s| s.id.clone()).collect();
         let among = if failed.is_empty() { &any } else { &failed };
@@ -229,6 +228,6 @@ impl People {
                 String::new()
             },
         };
-        self.send(cloud, &wave.id, operator(), body).await;
+        self.send(cloud, &wave.id, operator(), body);
     }
 }

@@ -18,7 +18,7 @@ pub(super) fn gate(random: &mut Random, automatic: f64, of: Gate) -> GatePlan {
     let automatic = random.chance(automatic);
     let people = [
         Approver::Mail("ops@example.com".to_owned()),
-        Approver::Iam("arn:aws:iam::111122223333:role/Approver*".to_owned()),
+        Approver::Iam("arn:aws:sts::111122223333:assumed-role/Approver/*".to_owned()),
         Approver::Mail("dba@example.com".to_owned()),
     ];
     let count = usize::try_from(random.between(1, 3)).unwrap_or(1);
