@@ -2,13 +2,98 @@
 //!
 //! **Invariant**: a world's faults are drawn from its seed, and [`Faults::none`] heals them all.
 
+use crate::cloud::Function;
 use crate::random::Random;
+
+/// The calls that change something, by function. In most worlds more goes wrong at one of them than
+/// elsewhere, so that each comes to it.
+pub const CHANGES: &[(Function, &[&str])] = &[
+    (Function::Advance, &["save"]),
+    (
+        Function::Console,
+        &[
+            "append",
+            "create",
+            "take generation",
+            "StartExecution",
+            "count wake",
+            "unpark",
+            "SendTaskSuccess",
+            "note a refusal",
+            "response_url",
+        ],
+    ),
+    (
+        Function::Events,
+        &["count wake", "unpark", "SendTaskSuccess"],
+    ),
+    (Function::Finalize, &["claim", "FinalizeCutover", "answer"]),
+    (
+        Function::Gate,
+        &[
+            "claim",
+            "Publish",
+            "chat.postMessage",
+            "chat.update",
+            "answer",
+        ],
+    ),
+    (
+        Function::Launch,
+        &[
+            "claim",
+            "StartTest",
+            "StartCutover",
+            "TerminateTargetInstances",
+            "StopInstances",
+            "CreateSnapshot",
+            "answer",
+        ],
+    ),
+    (
+        Function::Lifecycle,
+        &[
+            "claim",
+            "ChangeServerLifeCycleState",
+            "RetryDataReplication",
+            "answer",
+        ],
+    ),
+    (
+        Function::Notify,
+        &["claim", "Publish", "chat.postMessage", "answer"],
+    ),
+    (Function::Observe, &["save observations", "save jobs"]),
+    (Function::Park, &["park", "SendTaskSuccess"]),
+    (
+        Function::Prepare,
+        &["claim", "claim server", "release server", "answer"],
+    ),
+    (
+        Function::Sweep,
+        &[
+            "take generation",
+            "StartExecution",
+            "unpark",
+            "SendTaskSuccess",
+        ],
+    ),
+    (
+        Function::Validate,
+        &["claim", "SendCommand", "remember", "answer"],
+    ),
+];
+
+/// How often a function dies, is late and loses the answer at a world's hard call.
+const HARD: f64 = 0.2;
 
 /// Odds for each point at which something can go wrong, 0 to 1.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Faults {
     /// A function dies at a port call.
     pub crash: f64,
+    /// Where more goes wrong than elsewhere: a function dies at this call, is late, or loses its answer.
+    pub hard: Option<(Function, &'static str)>,
     /// A port call takes up to 75 s, so that a stale invocation goes on late or is killed.
     pub pause: f64,
     /// The table fails, nothing done.
@@ -76,6 +161,16 @@ impl Faults {
         Self::default()
     }
 
+    /// How often a function at least dies, is late and loses the answer at a call.
+    #[must_use]
+    pub fn at_least(&self, function: Function, call: &str) -> f64 {
+        if self.hard == Some((function, call)) {
+            HARD
+        } else {
+            0.0
+        }
+    }
+
     /// Each kind of fault is there in some worlds, rare in some and frequent in others.
     #[must_use]
     pub fn drawn(random: &mut Random) -> Self {
@@ -89,6 +184,7 @@ impl Faults {
         };
         Self {
             crash: odds(0.5, 0.03),
+            hard: None,
             pause: odds(0.5, 0.02),
             table_fails: odds(0.4, 0.03),
             table_lost: odds(0.4, 0.03),

@@ -18,8 +18,8 @@ use tidegate_domain::plan::{
     Start, Window,
 };
 
-use crate::cloud::{ACCOUNT, REGION};
-use crate::faults::Faults;
+use crate::cloud::{ACCOUNT, Function, REGION};
+use crate::faults::{CHANGES, Faults};
 use crate::mischief::OTHERS;
 use crate::people::late;
 use crate::random::Random;
@@ -164,6 +164,10 @@ fn faults(random: &mut Random, seed: u64, size: Size) -> Faults {
     if own.chance(0.15) && faults.event_lost + faults.event_doubled + faults.event_late > 0.0 {
         faults.forged_events = own.fraction();
     }
+    let mut own = Random::new(seed, 10);
+    if own.chance(0.5) {
+        faults.hard = hard(&mut own);
+    }
     if size == Size::Strangers {
         // Little else goes wrong: what keeps the wave from wanting slots lasts until the strangers go.
         faults = Faults {
@@ -177,6 +181,16 @@ fn faults(random: &mut Random, seed: u64, size: Size) -> Faults {
         };
     }
     faults
+}
+
+/// A call at which more goes wrong than elsewhere.
+fn hard(random: &mut Random) -> Option<(Function, &'static str)> {
+    let calls = |(function, calls): &(Function, &'static [&'static str])| {
+        let function = *function;
+        calls.iter().map(move |call| (function, *call))
+    };
+    let all: Vec<_> = CHANGES.iter().flat_map(calls).collect();
+    random.pick(&all).copied()
 }
 
 /// A server that another wave has too: one of them must wait until the other has ended.

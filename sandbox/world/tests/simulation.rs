@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
 use tidegate_world::coverage::Coverage;
+use tidegate_world::faults::CHANGES;
 use tidegate_world::journal::Journal;
 use tidegate_world::scenario::Size;
 use tidegate_world::simulation::simulate;
@@ -130,6 +131,20 @@ const COVERED: &[&str] = &[
     "hold Stalled",
 ];
 
+/// That a function dies before and after each call that changes something, and that its answer is lost.
+fn crashes() -> impl Iterator<Item = String> {
+    CHANGES.iter().flat_map(|(function, calls)| {
+        let name = function.name();
+        let at = calls.iter().flat_map(move |call| {
+            [
+                format!("{name} dies before {call}"),
+                format!("{name} meets Lost at {call}"),
+            ]
+        });
+        at.chain([format!("{name} dies before its answer")])
+    })
+}
+
 /// Run `count` worlds: the failures as far as they are shown, and what was come across.
 fn worlds(count: u64, size: Size) -> (Vec<String>, Coverage) {
     let first = number("TIDEGATE_FIRST_SEED", 1);
@@ -171,7 +186,7 @@ fn run(seed: u64, size: Size) -> Result<Coverage, String> {
 }
 
 /// The worlds that are run, and what they must have come across.
-fn check(count: u64, size: Size, covered: &[&str]) {
+fn check(count: u64, size: Size, covered: &[&str]) -> Coverage {
     let (failures, coverage) = worlds(count, size);
     assert!(failures.is_empty(), "\n{}", failures.join("\n"));
     let missed: Vec<&&str> = covered
@@ -179,13 +194,19 @@ fn check(count: u64, size: Size, covered: &[&str]) {
         .filter(|what| coverage.of(what) == 0)
         .collect();
     assert!(missed.is_empty(), "never came up: {missed:?}");
+    coverage
 }
 
 #[test]
 fn every_wave_ends_and_the_invariants_hold_in_two_thousand_worlds() {
     let count = number("TIDEGATE_WORLDS", 2_000);
     let covered = if count >= 2_000 { COVERED } else { &[] };
-    check(count, Size::Small, covered);
+    let coverage = check(count, Size::Small, covered);
+    let missed: Vec<String> = crashes().filter(|what| coverage.of(what) == 0).collect();
+    assert!(
+        missed.is_empty() || count < 2_000,
+        "never came up: {missed:?}"
+    );
 }
 
 #[test]

@@ -152,15 +152,16 @@ impl Invocation {
         let (latency, dies, fate) = {
             let faults = cloud.faults.borrow();
             let mut random = cloud.random.borrow_mut();
-            let latency = if random.chance(faults.pause) {
+            let least = faults.at_least(self.function, call);
+            let latency = if random.chance(faults.pause.max(least)) {
                 random.between(1_000, 75_000)
             } else {
                 random.between(2, 40)
             };
-            let dies = random.chance(faults.crash);
+            let dies = random.chance(faults.crash.max(least));
             let (throttle, fails, lost) = match service {
-                Service::Table => (0.0, faults.table_fails, faults.table_lost),
-                Service::Other => (faults.throttle, faults.fails, faults.lost),
+                Service::Table => (0.0, faults.table_fails, faults.table_lost.max(least)),
+                Service::Other => (faults.throttle, faults.fails, faults.lost.max(least)),
                 Service::Nobody => (0.0, 0.0, 0.0),
             };
             let fate = if random.chance(throttle) {
