@@ -136,6 +136,8 @@ pub struct Faults {
     pub launch_stale: f64,
     /// A launch is skipped.
     pub launch_skipped: f64,
+    /// A launch takes much longer than the others of its job.
+    pub stragglers: f64,
     /// A launched instance does not boot.
     pub impaired: f64,
     /// A document fails.
@@ -206,6 +208,7 @@ impl Faults {
             launch_fails: odds(0.5, 0.3),
             launch_stale: odds(0.3, 0.2),
             launch_skipped: odds(0.2, 0.2),
+            stragglers: 0.0,
             impaired: odds(0.3, 0.2),
             document_fails: odds(0.5, 0.3),
             stalls: odds(0.3, 0.5),

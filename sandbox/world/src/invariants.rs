@@ -211,6 +211,7 @@ pub fn told(cloud: &Cloud, press: &Press, answer: &Answer) {
 /// After a turn was saved.
 pub fn saved(cloud: &Cloud, turn: &Turn<'_>) {
     writers::saved(cloud, turn);
+    calls::saved(cloud, turn);
     endings::saved(cloud, turn);
     gates::saved(cloud, turn);
     doors::saved(cloud, turn);

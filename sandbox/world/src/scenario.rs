@@ -31,6 +31,9 @@ pub(crate) use self::gates::{ANNA, BERT, LEAD};
 /// The guesses of the first worlds.
 const FIRST_GUESSES: usize = 36;
 
+/// How many times as long a straggler's launch takes: less than its time-out.
+const STRAGGLES: f64 = 4.0;
+
 /// When every world begins.
 pub const START: Timestamp = Timestamp::constant(1_796_000_000, 0);
 
@@ -164,6 +167,10 @@ fn faults(random: &mut Random, seed: u64, size: Size) -> Faults {
     if own.chance(0.15) && faults.event_lost + faults.event_doubled + faults.event_late > 0.0 {
         faults.forged_events = own.fraction();
     }
+    let mut own = Random::new(seed, 9);
+    if own.chance(0.2) && faults.launch_fails + faults.launch_stale > 0.0 {
+        faults.stragglers = own.fraction() / 2.0;
+    }
     let mut own = Random::new(seed, 10);
     if own.chance(0.5) {
         faults.hard = hard(&mut own);
@@ -267,6 +274,7 @@ fn region(
     launch(LaunchFaultKind::Stale, faults.launch_stale);
     launch(LaunchFaultKind::Skip, faults.launch_skipped);
     launch(LaunchFaultKind::Impaired, faults.impaired);
+    launch(LaunchFaultKind::Slow(STRAGGLES), faults.stragglers);
     for name in &names {
         if random.chance(faults.stalls) {
             let kind = if random.chance(0.8) {

@@ -465,6 +465,27 @@ fn a_gate_that_nobody_approved_is_found() {
 }
 
 #[test]
+fn a_job_for_a_server_that_is_in_one_is_found() {
+    let found = |completed: bool, refusals: u32| {
+        let mut test = Test::new();
+        let id = test.server.clone();
+        test.change(|draft| draft.servers[0].refusals = refusals);
+        test.change(|draft| {
+            draft.loaded.seen = all_seen("checks", 1, at(0));
+            let seen = draft.loaded.seen.values_mut();
+            let jobs = seen.filter_map(|seen| seen.job.as_mut());
+            jobs.for_each(|job| job.completed = completed);
+            draft.plan(&[id]);
+        });
+        saved(&test.cloud, &test.draft.turn());
+        test.violated()
+    };
+    assert_eq!(found(true, 0), [0; 0]);
+    assert_eq!(found(false, 0), [8]);
+    assert_eq!(found(false, 1), [0; 0], "MGN was asked already");
+}
+
+#[test]
 fn what_is_too_large_is_found() {
     let mut test = Test::new();
     test.change(|draft| {

@@ -129,6 +129,7 @@ const COVERED: &[&str] = &[
     "hold Refused",
     "hold Selection",
     "hold Stalled",
+    "server waits for its job to end",
 ];
 
 /// That a function dies before and after each call that changes something, and that its answer is lost.

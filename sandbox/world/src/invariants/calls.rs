@@ -1,13 +1,16 @@
 //! Invariant 4: an effect starts one job, sends one command. Invariant 6: each operation belongs
-//! to one function. Invariant 8: never more than MGN's limits.
+//! to one function. Invariant 8: never more than MGN's limits, one job per server among them.
 
 use mgn_sim::{ApiError, JobStatus, Reply};
 use serde_json::Value;
+use tidegate_domain::effect::Task;
 use tidegate_domain::id::{EffectId, JobId, WaveId};
+use tidegate_domain::server::{JobStep, Server, Stage};
 use tidegate_domain::slots::{MOST_JOBS, MOST_SERVERS_IN_JOBS};
 use tidegate_ports::mgn::EFFECT_TAG;
+use tidegate_ports::turns::Turn;
 
-use super::{Change, StartedJob, violated};
+use super::{Change, StartedJob, covered, violated};
 use crate::cloud::{Cloud, Function};
 
 pub(super) fn before(cloud: &Cloud, change: &Change) {
@@ -107,6 +110,43 @@ pub(super) fn after(cloud: &Cloud, change: &Change, body: &Value) {
         violated(cloud, 4, format!("{change}: the effect was never saved"));
     }
     limits(cloud);
+}
+
+/// No job is planned for a server that was last read to be in one, unless that was waited for as long
+/// as a launch may take.
+pub(super) fn saved(cloud: &Cloud, turn: &Turn<'_>) {
+    let patience = turn.wave.plan.policy.launch_timeout;
+    let waits = |server: &&Server| {
+        let seen = turn.loaded.seen.get(&server.id);
+        let job = seen.and_then(|seen| seen.job.as_ref());
+        let asked = server.refusals > 0 || turn.now.duration_since(server.since) >= patience;
+        !asked && job.is_some_and(|job| !job.completed)
+    };
+    let due = |server: &&Server| {
+        matches!(
+            server.stage,
+            Stage::Launching {
+                step: JobStep::Due { not_before },
+                ..
+            } if not_before <= turn.now
+        )
+    };
+    if turn.servers.iter().filter(waits).any(|server| due(&server)) {
+        covered(cloud, "server waits for its job to end");
+    }
+    for effect in turn.effects {
+        let (Task::StartTest { servers }
+        | Task::StartCutover { servers, .. }
+        | Task::TerminateTests { servers }) = &effect.task
+        else {
+            continue;
+        };
+        let before = turn.loaded.servers.iter().filter(waits);
+        for server in before.filter(|server| servers.contains(&server.id)) {
+            let text = format!("{} is planned while {} is in a job", effect.id, server.id);
+            violated(cloud, 8, text);
+        }
+    }
 }
 
 /// The wave that saved an effect.

@@ -7,7 +7,7 @@
 //! first, so that few stragglers hold a job's slots.
 
 use super::turn::{Turn, later};
-use super::window;
+use super::{wants, window};
 use crate::effect::{IRREVERSIBLE_WITHIN, Task};
 use crate::hold::HoldReason;
 use crate::id::{EffectId, ServerId};
@@ -80,7 +80,7 @@ fn due(turn: &mut Turn, kind: Kind) -> Vec<usize> {
     if let Some(at) = next {
         turn.look_again(at);
     }
-    due.retain(|index| super::wants::may_launch(turn, *index));
+    due.retain(|index| wants::may_launch(turn, *index) && is_free(turn, *index));
     due.sort_by_key(|index| {
         let server = turn.servers.get(*index);
         let size = server
@@ -89,6 +89,16 @@ fn due(turn: &mut Turn, kind: Kind) -> Vec<usize> {
         (server.map_or(0, |s| s.refusals), std::cmp::Reverse(size))
     });
     due
+}
+
+/// Whether no job of MGN has a server any more; else it is looked at again soon.
+fn is_free(turn: &mut Turn, index: usize) -> bool {
+    let server = turn.servers.get(index);
+    let free = server.is_some_and(|server| !wants::job_goes_on(turn, server));
+    if !free {
+        turn.look_again_soon();
+    }
+    free
 }
 
 /// Plan as many jobs as there is room for; gives how many servers were left without a slot.

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use super::settings::{self, Standing};
-use super::turn::Turn;
+use super::turn::{Turn, later};
 use super::{cutovers, follow, gates, launches, rollback, stalls, window};
 use crate::effect::{IRREVERSIBLE_WITHIN, LifeCycleTarget, Task};
 use crate::gate::{Gate, GateState};
@@ -228,11 +228,12 @@ fn life_cycle_due(turn: &Turn, server: &Server, target: LifeCycleTarget) -> bool
     }
 }
 
-fn job_goes_on(turn: &Turn, server: &Server) -> bool {
-    turn.seen
-        .get(&server.id)
-        .and_then(|s| s.job.as_ref())
-        .is_some_and(|j| !j.completed)
+/// Whether a job goes on that MGN still counts the server to, so that it would refuse it another job
+/// or life cycle state. What is waited for longer than a launch may take is asked for all the same.
+pub(super) fn job_goes_on(turn: &Turn, server: &Server) -> bool {
+    let patience = later(server.since, turn.wave.plan.policy.launch_timeout);
+    let job = turn.seen.get(&server.id).and_then(|s| s.job.as_ref());
+    server.refusals == 0 && turn.now < patience && job.is_some_and(|job| !job.completed)
 }
 
 /// SendCommand for checks, quiesces and restarts: servers that run the same document with the
