@@ -13,7 +13,7 @@ use tidegate_domain::hold::{Hold, HoldId, HoldReason};
 use tidegate_domain::id::{EffectId, MessageId, ServerId};
 use tidegate_domain::message::{Body, Message};
 use tidegate_domain::plan::{Approver, OnExpiry};
-use tidegate_domain::server::{Launch, Passed, Stage, Trial};
+use tidegate_domain::server::{Launch, Passed, Stage, TestInstance, Trial};
 use tidegate_domain::wave::{Phase, Posted};
 use tidegate_ports::claims::Claims;
 use tidegate_ports::effects::Effects;
@@ -483,6 +483,23 @@ fn a_job_for_a_server_that_is_in_one_is_found() {
     assert_eq!(found(true, 0), [0; 0]);
     assert_eq!(found(false, 0), [8]);
     assert_eq!(found(false, 1), [0; 0], "MGN was asked already");
+}
+
+#[test]
+fn a_test_instance_that_is_forgotten_is_found() {
+    let found = |instance: TestInstance| {
+        let mut test = Test::new();
+        test.change(|draft| {
+            let server = &mut draft.servers[0];
+            server.stage = Stage::Tested { instance };
+            server.instance = Some(passed(1).launch.instance);
+            server.launched = Some(job_id(1));
+        });
+        saved(&test.cloud, &test.draft.turn());
+        test.violated()
+    };
+    assert_eq!(found(TestInstance::Kept { until: at(9) }), [0; 0]);
+    assert_eq!(found(TestInstance::Gone), [11]);
 }
 
 #[test]

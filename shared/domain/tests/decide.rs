@@ -42,3 +42,5 @@ mod selection;
 mod settings;
 #[path = "decide/stalls.rs"]
 mod stalls;
+#[path = "decide/test_instances.rs"]
+mod test_instances;

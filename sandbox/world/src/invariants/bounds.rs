@@ -2,6 +2,7 @@
 
 use tidegate_domain::effect::Task;
 use tidegate_domain::plan::MOST_SERVERS;
+use tidegate_domain::server::{Passed, Server, Stage, TestInstance};
 use tidegate_ports::turns::Turn;
 
 use super::violated;
@@ -13,6 +14,18 @@ const MOST_ITEMS: usize = 100;
 const CHUNK: usize = 50;
 /// The most launches of one server that a run with people who try again and again may come to.
 const MOST_LAUNCHES: u32 = 200;
+
+/// Whether a server is said to be without the instance that its test launched, and has it.
+fn forgotten(server: &Server) -> bool {
+    let gone = matches!(
+        server.stage,
+        Stage::Tested {
+            instance: TestInstance::Gone
+        }
+    );
+    let latest = |test: &Passed| server.launched.as_ref() == Some(&test.launch.job);
+    gone && server.instance.is_some() && server.test.as_ref().is_some_and(latest)
+}
 
 pub(super) fn saved(cloud: &Cloud, turn: &Turn<'_>) {
     let wave = &turn.wave.id;
@@ -62,6 +75,12 @@ pub(super) fn saved(cloud: &Cloud, turn: &Turn<'_>) {
             over(format!(
                 "{} was launched {} times",
                 server.hostname, server.tests
+            ));
+        }
+        if forgotten(server) {
+            over(format!(
+                "nobody counts how long the test instance of {} runs",
+                server.hostname
             ));
         }
     }

@@ -4,7 +4,7 @@
 //! **Invariant 10**: a source is started only once what its cutover launched has stopped; what was
 //! written there is in complete snapshots before the instance is terminated.
 
-use super::turn::Turn;
+use super::turn::{Turn, later};
 use crate::audit::About;
 use crate::effect::LifeCycleTarget;
 use crate::id::{InstanceId, ServerId};
@@ -91,12 +91,23 @@ pub(super) fn go_on(turn: &Turn, server: &Server, then: Then) -> Stage {
         // The source runs again before the server waits as it did.
         Then::Tested => match restart(turn, server, Then::Tested) {
             Some(stage) => stage,
-            None => Stage::Tested {
-                instance: TestInstance::Gone,
-            },
+            None => tested(turn, server),
         },
         Then::CleanUp(end) => clean_up(turn, server, end),
     }
+}
+
+/// As a server waits whose test has passed: its instance runs for what is left of its time, unless it
+/// was terminated or a cutover was launched since, which removes it.
+fn tested(turn: &Turn, server: &Server) -> Stage {
+    let test = server.test.as_ref().filter(|test| {
+        server.instance.is_some() && server.launched.as_ref() == Some(&test.launch.job)
+    });
+    let keep = turn.wave.plan.policy.keep_test_instances;
+    let instance = test.map_or(TestInstance::Gone, |test| TestInstance::Kept {
+        until: later(test.at, keep),
+    });
+    Stage::Tested { instance }
 }
 
 /// The next step until the source runs again, if it does not.
@@ -290,7 +301,7 @@ pub(super) fn passed_over(turn: &Turn, server: &Server) -> bool {
 }
 
 /// Bring a server whose attempts were used up back into its pipeline.
-pub(super) fn try_again(server: &mut Server) {
+pub(super) fn try_again(turn: &Turn, server: &mut Server) {
     let Stage::Ended {
         end: End::Failed { purpose, .. },
     } = &server.stage
@@ -308,9 +319,7 @@ pub(super) fn try_again(server: &mut Server) {
         }
         Purpose::Cutover => {
             server.cutovers = 0;
-            server.stage = Stage::Tested {
-                instance: TestInstance::Gone,
-            };
+            server.stage = tested(turn, server);
         }
     }
 }

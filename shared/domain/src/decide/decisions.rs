@@ -238,11 +238,11 @@ pub(super) fn waive(
         if !turn.servers.get(index).is_some_and(|s| ids.contains(&s.id)) {
             continue;
         }
-        turn.with_server(index, |_, server| {
+        turn.with_server(index, |turn, server| {
             server.waivers.retain(|w| w.check != waiver.check);
             server.waivers.push(waiver.clone());
             // The waiver is worth another try.
-            cleanup::try_again(server);
+            cleanup::try_again(turn, server);
         });
     }
     gates::back_to_testing(turn);

@@ -195,7 +195,7 @@ fn started_by_hand(turn: &mut Turn) {
 /// wave, and the cutover gate is asked again.
 fn try_failed_again(turn: &mut Turn) {
     for index in 0..turn.servers.len() {
-        turn.with_server(index, |_, server| cleanup::try_again(server));
+        turn.with_server(index, |turn, server| cleanup::try_again(turn, server));
     }
     gates::back_to_testing(turn);
 }
