@@ -197,8 +197,8 @@ pub enum Command {
 
     /// Leave servers out of a wave
     ///
-    /// In a wave that is being ended, and is held because a step of the way back was refused, it takes
-    /// that step as done by hand for these servers; then resume the wave.
+    /// In a wave that is held because a step of the way back or a termination was refused, it takes that
+    /// step as done by hand for these servers; then resume the wave.
     #[command(after_help = "Examples:\n  tidegate skip orders web03\n  \
         tidegate skip orders s-0123456789abcdef0 web04")]
     Skip {

@@ -7,7 +7,7 @@ use notify::{Ports, Request, handle};
 use proptest::prelude::*;
 use tidegate_domain::effect::{Effect, EffectStatus, Outcome, RefusalKind, Task};
 use tidegate_domain::gate::Gate;
-use tidegate_domain::id::{EffectId, ServerId, SnapshotId, WaveId};
+use tidegate_domain::id::{EffectId, InstanceId, ServerId, SnapshotId, WaveId};
 use tidegate_domain::news::News;
 use tidegate_domain::plan::{Approver, Channel, Window};
 use tidegate_domain::wave::Posted;
@@ -300,10 +300,16 @@ fn every(text: &str) -> Vec<News> {
             window: Some(window()),
         },
         News::ReplicationStalled {
-            hostname,
-            server,
+            hostname: hostname.clone(),
+            server: server.clone(),
             error: text.clone(),
             window: None,
+        },
+        News::TerminationRefused {
+            hostname,
+            server,
+            instance: InstanceId::parse("i-0123456789abcdef0").expect("an instance"),
+            reason: text.clone(),
         },
         News::GateAsksAgain {
             gate: Gate::Cutover,

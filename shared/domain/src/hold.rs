@@ -208,9 +208,10 @@ impl HoldReason {
                 resume("try again"),
                 skip("take what these wait for as done by hand, then resume"),
             ],
-            Self::Refused { .. } => {
-                vec![resume("try again"), skip("leave servers out, then resume")]
-            }
+            Self::Refused { .. } => vec![
+                resume("try again"),
+                skip("leave servers out (take what terminates as done by hand), then resume"),
+            ],
             Self::Quarantined { .. } => vec![resume("go on without what was set aside")],
         };
         match wave.phase {

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::gate::{Changes, Gate};
-use crate::id::{ServerId, SnapshotId};
+use crate::id::{InstanceId, ServerId, SnapshotId};
 use crate::plan::{Approver, Window};
 
 /// Something that people are told.
@@ -49,6 +49,17 @@ pub enum News {
         error: String,
         /// The wave's window, if it has one that is not over.
         window: Option<Window>,
+    },
+    /// MGN does not terminate a test instance, which runs on.
+    TerminationRefused {
+        /// Its server's name for people.
+        hostname: String,
+        /// Which server.
+        server: ServerId,
+        /// The instance.
+        instance: InstanceId,
+        /// What MGN says.
+        reason: String,
     },
     /// What a gate was asked on is no longer so.
     GateAsksAgain {
@@ -98,6 +109,7 @@ impl News {
             Self::WaveHeld { .. } => "wave_held",
             Self::ServerFailed { .. } => "server_failed",
             Self::ReplicationStalled { .. } => "replication_stalled",
+            Self::TerminationRefused { .. } => "termination_refused",
             Self::GateAsksAgain { .. } => "gate_asks_again",
             Self::ApproversUnreached { .. } => "approvers_unreached",
             Self::GateApprovedInPart { .. } => "gate_approved_in_part",
@@ -114,6 +126,7 @@ impl News {
         match self {
             Self::WaveHeld { .. }
             | Self::ReplicationStalled { .. }
+            | Self::TerminationRefused { .. }
             | Self::ApproversUnreached { .. } => true,
             Self::WaveStarted { .. }
             | Self::ServerFailed { .. }

@@ -56,6 +56,16 @@ struct ReplicationStalled<'a> {
 }
 
 #[derive(Template)]
+#[template(path = "news/termination_refused.txt")]
+struct TerminationRefused<'a> {
+    wave: &'a WaveId,
+    hostname: String,
+    server: &'a str,
+    instance: &'a str,
+    reason: String,
+}
+
+#[derive(Template)]
 #[template(path = "news/gate_asks_again.txt")]
 struct GateAsksAgain<'a> {
     wave: &'a WaveId,
@@ -210,6 +220,25 @@ fn written(wave: &WaveId, news: &News) -> (String, String) {
                     server: server.as_str(),
                     error: one_line(error, LONGEST_REASON),
                     window: window.as_ref().map(times),
+                }
+                .render(),
+            )
+        }
+        News::TerminationRefused {
+            hostname,
+            server,
+            instance,
+            reason,
+        } => {
+            let hostname = one_line(hostname, LONGEST_NAME);
+            (
+                format!("wave {wave}: act now, a test instance runs on: {hostname}"),
+                TerminationRefused {
+                    wave,
+                    hostname,
+                    server: server.as_str(),
+                    instance: instance.as_str(),
+                    reason: one_line(reason, LONGEST_REASON),
                 }
                 .render(),
             )

@@ -88,9 +88,7 @@ pub(super) fn follow(turn: &mut Turn, server: &mut Server) {
             step: JobStep::Due { not_before },
             then,
         } => {
-            let seen = turn.fresh(server).and_then(|s| s.instance.as_ref());
-            let done = seen.is_some_and(|i| i.gone && Some(&i.id) == server.instance.as_ref());
-            if done || gone(turn, server) {
+            if instance_is_gone(turn, server) || gone(turn, server) {
                 server.instance = None;
                 server.target = None;
                 server.stage = go_on(turn, server, then);
@@ -291,10 +289,23 @@ fn overdue(
     }
 }
 
+/// Whether somebody removed a server's instance, as EC2 says.
+fn instance_is_gone(turn: &Turn, server: &Server) -> bool {
+    let seen = turn.fresh(server).and_then(|s| s.instance.as_ref());
+    seen.is_some_and(|i| i.gone && Some(&i.id) == server.instance.as_ref())
+}
+
 fn tested(turn: &mut Turn, server: &mut Server, instance: TestInstance) {
-    if let TestInstance::Terminating(JobStep::Running { job, since }) = &instance
-        && terminated(turn, server, job, *since)
-    {
+    let over = match &instance {
+        TestInstance::Terminating(JobStep::Running { job, since }) => {
+            terminated(turn, server, job, *since)
+        }
+        TestInstance::Terminating(JobStep::Due { .. }) => instance_is_gone(turn, server),
+        TestInstance::Terminating(JobStep::Requested { .. })
+        | TestInstance::Kept { .. }
+        | TestInstance::Gone => false,
+    };
+    if over {
         server.instance = None;
         server.stage = Stage::Tested {
             instance: TestInstance::Gone,

@@ -6,7 +6,7 @@ use super::turn::Turn;
 use super::{amend, cancel, cleanup, gates, rollback, stalls};
 use crate::audit::About;
 use crate::gate::Gate;
-use crate::hold::{HoldId, HoldReason};
+use crate::hold::{Hold, HoldId, HoldReason};
 use crate::id::ServerId;
 use crate::message::{Body, Message};
 use crate::plan::{Approver, Start};
@@ -208,7 +208,7 @@ fn skip(turn: &mut Turn, by: &Approver, servers: &[ServerId]) -> Answer {
     for id in servers {
         match turn.servers.iter().find(|s| s.id == *id) {
             None => return Err(format!("{id} is not in this wave")),
-            Some(server) if ending => {
+            Some(server) if is_by_hand(turn, server) => {
                 cleanup::take_as_done(turn, &mut server.clone())?;
             }
             Some(server) if !can_skip(&server.stage) => {
@@ -231,7 +231,7 @@ fn skip(turn: &mut Turn, by: &Approver, servers: &[ServerId]) -> Answer {
                 reason: format!("left out by {by}"),
             };
             turn.with_server(index, |turn, server| {
-                if ending {
+                if is_by_hand(turn, server) {
                     taken_as_done(turn, server, by);
                 } else {
                     server.stage = cleanup::clean_up(turn, server, end);
@@ -256,7 +256,15 @@ fn skip(turn: &mut Turn, by: &Approver, servers: &[ServerId]) -> Answer {
     Ok(format!("{what}: {}.", super::turn::servers(servers.len())))
 }
 
-/// On the way to the wave's end, to leave a server out is to do its step by hand.
+/// Whether to leave a server out is to do its step by hand: on the way to the wave's end, and where
+/// it leaves already and what ends there was refused.
+fn is_by_hand(turn: &Turn, server: &Server) -> bool {
+    let refused = |hold: &Hold| matches!(hold.reason, HoldReason::Refused { .. });
+    let leaves = matches!(server.stage, Stage::Terminating { .. });
+    turn.wave.phase.ending() || (leaves && turn.wave.hold.as_ref().is_some_and(refused))
+}
+
+/// A person did the step that a server waits in.
 fn taken_as_done(turn: &mut Turn, server: &mut Server, by: &Approver) {
     let step = server.stage.name();
     if cleanup::take_as_done(turn, server).is_ok() {

@@ -62,6 +62,9 @@ pub fn interest(
             Stage::Terminating {
                 step: JobStep::Due { .. },
                 ..
+            }
+            | Stage::Tested {
+                instance: TestInstance::Terminating(JobStep::Due { .. }),
             } => server.instance.as_ref(),
             Stage::CutOver { .. } if decides_on_health(&wave.phase, now) => {
                 server.cutover.as_ref().map(|c| &c.launch.instance)

@@ -3,16 +3,21 @@
 
 use super::cleanup::{give_up, go_on, launch_failed};
 use super::follow;
+use super::inbox::in_motion;
 use super::turn::Turn;
 use crate::audit::About;
 use crate::effect::{Refusal, RefusalKind, Task};
 use crate::hold::HoldReason;
+use crate::news::News;
 use crate::server::{Purpose, Server, Stage, TestInstance, Then};
 
 /// How often in a row our own guard refuses a finalize before a person is asked.
 pub(super) const MOST_GUARDED: u32 = 3;
 /// How often in a row a server is refused before it is given up.
 pub(super) const MOST_REFUSALS: u32 = 20;
+
+/// When MGN is asked again to terminate a test instance that it did not terminate.
+const ASK_AGAIN: jiff::SignedDuration = jiff::SignedDuration::from_hours(24);
 
 /// How long to wait after a refusal: longer each time, up to a minute.
 pub(super) fn pause(turn: &Turn, refusal: &Refusal, server: &Server) -> jiff::SignedDuration {
@@ -62,27 +67,9 @@ fn give_up_refused(turn: &mut Turn, server: &mut Server, task: &Task, message: &
             give_up(turn, server, purpose, message);
         }
         Stage::Accepting { .. } => give_up(turn, server, Purpose::Test, message),
-        Stage::Tested { .. } => {
-            turn.note(
-                "TerminationRefused",
-                format!("{}: {message}", server.hostname),
-            );
-            turn.about(About::server(&server.id));
-            server.instance = None;
-            server.stage = Stage::Tested {
-                instance: TestInstance::Gone,
-            };
-        }
-        Stage::Terminating { then, .. } => {
-            turn.note(
-                "TerminationRefused",
-                format!("{}: {message}", server.hostname),
-            );
-            turn.about(About::server(&server.id));
-            server.instance = None;
-            server.target = None;
-            server.stage = go_on(turn, server, then);
-        }
+        Stage::Tested { .. } => runs_on(turn, server, message),
+        // A hold would keep the sources of others stopped: it is asked for again until they run.
+        Stage::Terminating { .. } if turn.servers.iter().any(waits_for_its_source) => {}
         // A server that leaves is left as it is if MGN never lets it be set back: one whose
         // replication somebody stopped, say.
         Stage::Returning { to, then, .. } if matches!(then, Then::CleanUp(_)) => {
@@ -98,6 +85,34 @@ fn give_up_refused(turn: &mut Turn, server: &mut Server, task: &Task, message: &
             message: message.to_owned(),
         }),
     }
+}
+
+/// A test instance that MGN does not terminate runs on, which people are told; a cutover removes it,
+/// and MGN is asked again in a while.
+fn runs_on(turn: &mut Turn, server: &mut Server, message: &str) {
+    turn.note(
+        "TerminationRefused",
+        format!("{}: {message}", server.hostname),
+    );
+    turn.about(About::server(&server.id));
+    if let Some(instance) = server.instance.clone() {
+        turn.tell(News::TerminationRefused {
+            hostname: server.hostname.clone(),
+            server: server.id.clone(),
+            instance,
+            reason: message.to_owned(),
+        });
+    }
+    server.stage = Stage::Tested {
+        instance: TestInstance::Kept {
+            until: turn.after(ASK_AGAIN),
+        },
+    };
+}
+
+/// Whether a server's source is stopped, and what becomes of that is under way.
+fn waits_for_its_source(server: &Server) -> bool {
+    server.quiesced_at.is_some() && in_motion(server)
 }
 
 pub(super) fn hold_for(turn: &mut Turn, task: &Task, refusal: &Refusal) {
