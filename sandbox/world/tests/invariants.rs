@@ -486,6 +486,31 @@ fn a_job_for_a_server_that_is_in_one_is_found() {
 }
 
 #[test]
+fn what_no_transaction_takes_is_found() {
+    let found = |ended: usize, new: usize| {
+        let mut test = Test::new();
+        let (id, first) = (test.server.clone(), test.effect.clone());
+        test.change(|draft| {
+            for _ in 0..ended {
+                draft.plan(std::slice::from_ref(&id));
+            }
+        });
+        test.change(|draft| {
+            let planned = draft.loaded.effects.iter();
+            let planned = planned.filter(|effect| effect.id != first);
+            draft.ended = planned.map(|e| (e.id.clone(), Outcome::Done)).collect();
+            for _ in 0..new {
+                draft.plan(std::slice::from_ref(&id));
+            }
+        });
+        saved(&test.cloud, &test.draft.turn());
+        test.violated()
+    };
+    assert_eq!(found(40, 40), [0; 0]);
+    assert_eq!(found(60, 40), [11]);
+}
+
+#[test]
 fn a_test_instance_that_is_forgotten_is_found() {
     let found = |instance: TestInstance| {
         let mut test = Test::new();

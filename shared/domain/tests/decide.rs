@@ -18,6 +18,8 @@ mod stages;
 #[path = "decide/waves.rs"]
 mod waves;
 
+#[path = "decide/bounds.rs"]
+mod bounds;
 #[path = "decide/criticality.rs"]
 mod criticality;
 #[path = "decide/expiry.rs"]

@@ -1,5 +1,6 @@
 //! Invariant 11: everything is bounded.
 
+use serde::Serialize;
 use tidegate_domain::effect::Task;
 use tidegate_domain::plan::MOST_SERVERS;
 use tidegate_domain::server::{Passed, Server, Stage, TestInstance};
@@ -10,10 +11,37 @@ use crate::cloud::Cloud;
 
 /// The most items of a DynamoDB transaction.
 const MOST_ITEMS: usize = 100;
-/// Servers in one item.
-const CHUNK: usize = 50;
+/// The most bytes of a body in one item; a larger one is cut into parts.
+const MOST_PART: usize = 350_000;
 /// The most launches of one server that a run with people who try again and again may come to.
 const MOST_LAUNCHES: u32 = 200;
+
+/// How many items the store would write (`shared/aws/src/dynamo/save.rs`).
+fn items(turn: &Turn<'_>) -> usize {
+    let chunk = if turn.servers.len() <= 2_000 { 50 } else { 100 };
+    let before: Vec<&[Server]> = turn.loaded.servers.chunks(chunk).collect();
+    let servers: usize = turn
+        .servers
+        .chunks(chunk)
+        .enumerate()
+        .filter(|(index, now)| before.get(*index) != Some(now))
+        .map(|(_, now)| parts(&now))
+        .sum();
+    let new = turn.effects.iter();
+    let loaded = turn.loaded.effects.iter();
+    let ended = loaded.filter(|effect| turn.ended.contains_key(&effect.id));
+    let effects: usize = new.chain(ended).map(|effect| parts(&effect.task)).sum();
+    let audit = turn.audit.map_or(0, parts);
+    let slots = usize::from(turn.slots.is_some());
+    // The driver comes on top.
+    servers + effects + turn.drained.len() + audit + slots + parts(turn.wave) + 1
+}
+
+/// How many items hold a body.
+fn parts(body: &impl Serialize) -> usize {
+    let body = serde_json::to_string(body).expect("it is JSON");
+    body.len().div_ceil(MOST_PART).max(1)
+}
 
 /// Whether a server is said to be without the instance that its test launched, and has it.
 fn forgotten(server: &Server) -> bool {
@@ -33,20 +61,7 @@ pub(super) fn saved(cloud: &Cloud, turn: &Turn<'_>) {
     if turn.servers.len() > MOST_SERVERS {
         over(format!("{} servers", turn.servers.len()));
     }
-    let changed = turn
-        .servers
-        .chunks(CHUNK)
-        .zip(
-            turn.loaded
-                .servers
-                .chunks(CHUNK)
-                .map(Some)
-                .chain(std::iter::repeat(None)),
-        )
-        .filter(|(now, before)| Some(*now) != *before)
-        .count();
-    // The wave, the driver, the slots and the audit record come on top.
-    let items = changed + turn.effects.len() + turn.drained.len() + 4;
+    let items = items(turn);
     if items > MOST_ITEMS {
         over(format!("{items} items in one transaction"));
     }

@@ -43,7 +43,7 @@ impl Chunks {
     }
 
     /// The servers in a chunk of a wave of so many: such that a turn that changes all of them
-    /// fits one transaction (100 items) beside 40 effects, 10 messages and the rest.
+    /// fits one transaction (100 items) beside 40 effects, new and ended, 10 messages and the rest.
     pub(super) fn size_for(servers: usize) -> usize {
         if servers <= 2_000 { 50 } else { 100 }
     }

@@ -40,6 +40,10 @@ fn cancel(turn: &mut Turn, which: impl Fn(&Turn, &Effect) -> bool) {
         .filter(|e| which(turn, e))
         .map(|e| e.id.clone())
         .collect();
+    if !planned.is_empty() {
+        // What they were to do is due again, and there is room for it in the next turn.
+        turn.look_at_once();
+    }
     for effect in planned {
         for index in in_effect(turn, &effect) {
             turn.with_server(index, |turn, server| {

@@ -1,8 +1,8 @@
 //! One decision in the making: the state that it changes and what it has decided so far.
 //!
-//! **Invariant 11**: a turn's new effects, its open effects and its messages are bounded, so that
-//! the whole decision fits one transaction (60 chunks of servers, 20 effects, 10 messages and a
-//! handful of others, of 100 items).
+//! **Invariant 11**: a turn's effects, new and ended, and its messages are bounded, so that the whole
+//! decision fits one transaction (40 chunks of servers, 40 effects, 10 messages and a handful of
+//! others, of 100 items; the rest is for the parts of what is too large for one item).
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -21,7 +21,8 @@ use crate::server::Server;
 use crate::slots::Slots;
 use crate::wave::{OpenEffect, Phase, Wave};
 
-/// Effects that may be open at once; the state machine's map takes 40.
+/// Effects that may be open at once; the state machine's map takes 40. What ends in a turn keeps its
+/// place until the next, so that this also bounds what the turn writes of effects.
 pub(super) const MOST_OPEN: usize = 40;
 /// Of these, places that only messages to people may take.
 const KEPT_FOR_MESSAGES: usize = 4;
@@ -168,15 +169,17 @@ impl Turn {
 
     /// Whether another effect (not a message to people) can be planned.
     pub(super) fn can_plan(&self) -> bool {
-        self.new.len() < MOST_NEW && self.wave.open.len() < MOST_OPEN - KEPT_FOR_MESSAGES
+        self.has_room(MOST_OPEN - KEPT_FOR_MESSAGES)
+    }
+
+    fn has_room(&self, most_open: usize) -> bool {
+        self.new.len() < MOST_NEW && self.wave.open.len() + self.ended.len() < most_open
     }
 
     /// Want something done. None if the turn or the wave has its fill: want it again next turn.
     pub(super) fn plan(&mut self, task: Task) -> Option<EffectId> {
         let room = match task {
-            Task::Notify { .. } | Task::CloseQuestion { .. } => {
-                self.new.len() < MOST_NEW && self.wave.open.len() < MOST_OPEN
-            }
+            Task::Notify { .. } | Task::CloseQuestion { .. } => self.has_room(MOST_OPEN),
             _ => self.can_plan(),
         };
         if !room {
