@@ -169,9 +169,11 @@ impl HoldReason {
         let skip = |what| (format!("tidegate skip {id} SERVER…"), what);
         let mut commands = match self {
             Self::Asked { .. } => vec![resume("go on")],
-            Self::Selection { .. } | Self::Preflight { .. } => {
-                vec![resume("look again, once it is mended")]
-            }
+            Self::Selection { .. } => vec![resume("look again, once it is mended")],
+            Self::Preflight { .. } => vec![
+                resume("look again, once it is mended"),
+                skip("leave servers out, then resume"),
+            ],
             Self::Uninitialized => vec![
                 (
                     "aws mgn initialize-service".to_owned(),

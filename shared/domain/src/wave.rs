@@ -134,7 +134,7 @@ pub enum Phase {
     Waiting,
     /// What can be known to fail is looked for.
     Preflight {
-        /// How many servers were looked at.
+        /// How many of the servers, in order, need not be looked at any more.
         looked_at: u32,
         /// The effect that looks.
         effect: Option<EffectId>,

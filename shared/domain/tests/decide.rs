@@ -32,6 +32,8 @@ mod jobs;
 mod launches;
 #[path = "decide/news.rs"]
 mod news;
+#[path = "decide/preflight.rs"]
+mod preflight;
 #[path = "decide/questions.rs"]
 mod questions;
 #[path = "decide/renewal.rs"]

@@ -20,7 +20,7 @@ pub(super) fn claim(turn: &mut Turn, claimed: u32, asked: bool, not_before: jiff
     if turn.now < not_before {
         return turn.look_again(not_before);
     }
-    let servers = batch(&turn.servers, claimed, MOST_CLAIMS);
+    let servers = batch(&turn.servers, claimed);
     if servers.is_empty() {
         turn.wave.claims = Claims::Held;
         return phases::waiting(turn);
@@ -35,12 +35,12 @@ pub(super) fn claim(turn: &mut Turn, claimed: u32, asked: bool, not_before: jiff
 }
 
 /// The next servers of a batch, in order.
-pub(super) fn batch(servers: &[Server], from: u32, most: usize) -> Vec<ServerId> {
+fn batch(servers: &[Server], from: u32) -> Vec<ServerId> {
     let from = usize::try_from(from).unwrap_or(usize::MAX);
     servers
         .iter()
         .skip(from)
-        .take(most)
+        .take(MOST_CLAIMS)
         .map(|s| s.id.clone())
         .collect()
 }
@@ -71,7 +71,7 @@ pub(super) fn released(turn: &mut Turn) -> bool {
     if asked || under_way {
         return false;
     }
-    let servers = batch(&turn.servers, released, MOST_CLAIMS);
+    let servers = batch(&turn.servers, released);
     if servers.is_empty() {
         turn.wave.claims = Claims::Released;
         return true;

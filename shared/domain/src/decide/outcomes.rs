@@ -161,6 +161,11 @@ fn claimed(turn: &mut Turn, servers: &[ServerId], taken: &BTreeMap<ServerId, cra
 
 fn preflight(turn: &mut Turn, effect: &Effect, servers: &[ServerId], outcome: Outcome) {
     let again = turn.after(turn.wave.plan.policy.observe_every);
+    // Those before the last of them were looked at, or have left the wave.
+    let last = servers.last();
+    let last = turn.servers.iter().position(|s| Some(&s.id) == last);
+    let behind = last.map_or(usize::MAX, |last| last + 1);
+    let behind = u32::try_from(behind).unwrap_or(u32::MAX);
     let Phase::Preflight {
         looked_at,
         effect: running,
@@ -180,7 +185,7 @@ fn preflight(turn: &mut Turn, effect: &Effect, servers: &[ServerId], outcome: Ou
     }
     match outcome {
         Outcome::Problems(problems) if problems.is_empty() => {
-            *looked_at += u32::try_from(servers.len()).unwrap_or(u32::MAX);
+            *looked_at = behind;
         }
         Outcome::Problems(problems) => turn.hold(HoldReason::Preflight { problems }),
         Outcome::Refused(refusal) => hold_for(turn, &effect.task, &refusal),
@@ -191,7 +196,7 @@ fn preflight(turn: &mut Turn, effect: &Effect, servers: &[ServerId], outcome: Ou
         | Outcome::Claimed(_)
         | Outcome::Kept(_)
         | Outcome::Asked { .. } => {
-            *looked_at += u32::try_from(servers.len()).unwrap_or(u32::MAX);
+            *looked_at = behind;
         }
     }
 }

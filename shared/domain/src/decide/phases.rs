@@ -1,5 +1,7 @@
 //! The wave's phases: when it goes on to the next, and when it is held.
 
+use std::collections::BTreeSet;
+
 use super::follow::ready_to_test;
 use super::health::Health;
 use super::turn::{Turn, later};
@@ -8,7 +10,7 @@ use super::{claims, cleanup, cutovers, gates, health, rollback, selection, stall
 use crate::effect::Task;
 use crate::gate::Gate;
 use crate::hold::HoldReason;
-use crate::id::ApplicationName;
+use crate::id::{ApplicationName, ServerId};
 use crate::news::News;
 use crate::observation::{Answer, WaveSeen};
 use crate::plan::Start;
@@ -155,7 +157,7 @@ fn preflight(turn: &mut Turn, looked_at: u32, not_before: jiff::Timestamp) {
     if turn.now < not_before {
         return turn.look_again(not_before);
     }
-    let servers = claims::batch(&turn.servers, looked_at, MOST_PREFLIGHT);
+    let servers = to_look_at(&turn.servers, looked_at);
     if servers.is_empty() {
         let missing = without_node(turn);
         if missing.is_empty() {
@@ -180,13 +182,27 @@ fn preflight(turn: &mut Turn, looked_at: u32, not_before: jiff::Timestamp) {
     }
 }
 
-/// Every document that the plan names, once.
+/// The next servers that preflight looks at: what has left the wave is not launched.
+fn to_look_at(servers: &[Server], looked_at: u32) -> Vec<ServerId> {
+    let looked_at = usize::try_from(looked_at).unwrap_or(usize::MAX);
+    let rest = servers.iter().skip(looked_at).filter(|s| !s.left());
+    rest.take(MOST_PREFLIGHT).map(|s| s.id.clone()).collect()
+}
+
+/// Every document that the plan names for what is still in the wave, once.
 fn documents(turn: &Turn) -> Vec<String> {
+    let in_wave: BTreeSet<&ApplicationName> = turn
+        .servers
+        .iter()
+        .filter(|s| !s.left())
+        .map(|s| &s.application)
+        .collect();
     let mut names: Vec<String> = turn
         .wave
         .plan
         .applications
         .iter()
+        .filter(|a| in_wave.contains(&a.name))
         .flat_map(|a| {
             let quiesce = a
                 .quiesce
@@ -204,6 +220,7 @@ fn documents(turn: &Turn) -> Vec<String> {
 fn without_node(turn: &Turn) -> Vec<String> {
     turn.servers
         .iter()
+        .filter(|s| !s.left())
         .filter(|s| turn.application(s).is_some_and(|a| a.quiesce.is_some()))
         .filter(|s| turn.seen.get(&s.id).is_none_or(|seen| seen.node.is_none()))
         .map(|s| {
