@@ -65,9 +65,10 @@ pub enum HoldReason {
         /// Each with its reason.
         servers: Vec<String>,
     },
-    /// The wave waits for servers whose replication stalls, and asking MGN to try again did not help.
+    /// The wave waits for servers whose replication does not go on by itself: it stalls, and asking MGN to
+    /// try again did not help, or somebody has to begin it.
     Stalled {
-        /// Each with what MGN says; of many the first, and how many more.
+        /// Each with the reason; of many the first, and how many more.
         servers: Vec<String>,
     },
     /// More servers failed than the failure budget allows.
@@ -133,10 +134,9 @@ impl HoldReason {
             Self::Denied { message } => format!("A right is missing: {message}"),
             Self::Quota { message } => format!("MGN's quotas are used up by others: {message}"),
             Self::ServersFailed { servers } => format!("Servers failed: {}.", list(servers)),
-            Self::Stalled { servers } => format!(
-                "Replication stalls, and MGN's retries did not help: {}.",
-                list(servers)
-            ),
+            Self::Stalled { servers } => {
+                format!("Replication does not go on by itself: {}.", list(servers))
+            }
             Self::BudgetSpent { failed, allowed } => {
                 format!("{failed} servers failed; the failure budget allows {allowed}.")
             }
@@ -188,7 +188,7 @@ impl HoldReason {
                 skip("go on without them"),
             ],
             Self::Stalled { .. } => vec![
-                resume("try again, once the sources are mended"),
+                resume("try again, once they can replicate"),
                 skip("leave servers out, then resume"),
             ],
             Self::BudgetSpent { .. } => vec![resume("go on without the failed servers")],

@@ -215,6 +215,28 @@ impl fmt::Display for ReplicationState {
     }
 }
 
+/// Why a server does not replicate before somebody lets it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Halted {
+    /// It has yet to begin: its agent is to be installed, or replication to be started.
+    NotBegun,
+    /// Somebody stopped it.
+    Stopped,
+    /// Somebody paused it.
+    Paused,
+}
+
+/// A part of a sentence about the server.
+impl fmt::Display for Halted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NotBegun => "its replication has not begun",
+            Self::Stopped => "its replication is stopped in MGN",
+            Self::Paused => "its replication is paused in MGN",
+        })
+    }
+}
+
 /// A job and one server's part in it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct JobSeen {
@@ -348,6 +370,29 @@ impl SettingsSeen {
 }
 
 impl ServerSeen {
+    /// Why it does not replicate before somebody lets it, if that is so.
+    #[must_use]
+    pub fn halted(&self) -> Option<Halted> {
+        match (self.life_cycle, self.replication.state) {
+            (_, ReplicationState::Stalled) => None,
+            (_, ReplicationState::Paused) => Some(Halted::Paused),
+            (LifeCycle::Discovered | LifeCycle::PendingInstallation, _)
+            | (LifeCycle::NotReady, ReplicationState::Stopped) => Some(Halted::NotBegun),
+            (LifeCycle::Stopped, _) | (_, ReplicationState::Stopped) => Some(Halted::Stopped),
+            (
+                LifeCycle::NotReady
+                | LifeCycle::ReadyForTest
+                | LifeCycle::Testing
+                | LifeCycle::ReadyForCutover
+                | LifeCycle::CuttingOver
+                | LifeCycle::Cutover
+                | LifeCycle::Disconnected
+                | LifeCycle::Unknown,
+                _,
+            ) => None,
+        }
+    }
+
     /// CONTINUOUS, within `max_lag`, with a snapshot that can be launched.
     #[must_use]
     pub fn in_step(&self, max_lag: SignedDuration) -> bool {

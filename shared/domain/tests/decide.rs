@@ -28,6 +28,8 @@ mod expiry;
 mod gates;
 #[path = "decide/jobs.rs"]
 mod jobs;
+#[path = "decide/halted.rs"]
+mod halted;
 #[path = "decide/launches.rs"]
 mod launches;
 #[path = "decide/news.rs"]

@@ -10,7 +10,7 @@ use super::{rollback, settings, stalls};
 use crate::audit::About;
 use crate::effect::LifeCycleTarget;
 use crate::id::InstanceId;
-use crate::observation::{Answer, JobSeen, LaunchStatus, LifeCycle, ReplicationState, ServerSeen};
+use crate::observation::{Answer, Halted, JobSeen, LaunchStatus, LifeCycle, ServerSeen};
 use crate::server::{
     CallStep, JobStep, Launch, Purpose, Server, Stage, Target, TestInstance, Then, Trial,
 };
@@ -148,23 +148,22 @@ fn lost(turn: &Turn, server: &Server) -> Option<String> {
     let seen = turn.seen.get(&server.id)?;
     match seen.life_cycle {
         _ if seen.archived => Some("it is archived in MGN".to_owned()),
-        _ if seen.replication.state == ReplicationState::Stopped => {
-            Some("its replication is stopped in MGN".to_owned())
-        }
-        _ if seen.replication.state == ReplicationState::Paused => {
-            Some("its replication is paused in MGN".to_owned())
-        }
         LifeCycle::Cutover => Some("it is finalized already".to_owned()),
         LifeCycle::Disconnected => Some("it is disconnected from MGN".to_owned()),
-        LifeCycle::Stopped => Some("its replication is stopped in MGN".to_owned()),
-        LifeCycle::NotReady
+        LifeCycle::Stopped
+        | LifeCycle::NotReady
         | LifeCycle::ReadyForTest
         | LifeCycle::Testing
         | LifeCycle::ReadyForCutover
         | LifeCycle::CuttingOver
         | LifeCycle::Discovered
         | LifeCycle::PendingInstallation
-        | LifeCycle::Unknown => None,
+        | LifeCycle::Unknown => match seen.halted()? {
+            // `stalls` asks a person in the end.
+            Halted::NotBegun => None,
+            Halted::Stopped | Halted::Paused if turn.wave.phase == Phase::Waiting => None,
+            why @ (Halted::Stopped | Halted::Paused) => Some(why.to_string()),
+        },
     }
 }
 

@@ -86,31 +86,36 @@ pub(super) fn waiting(turn: &mut Turn) {
             claims::claim(turn, claimed, effect.is_some(), not_before);
         }
         Claims::Held => {
-            let max_lag = turn.wave.plan.policy.max_lag;
-            let all_ready = || {
-                let ready = |s: &Server| {
-                    let seen = turn.seen.get(&s.id);
-                    s.left() || seen.is_some_and(|o| ready_to_test(o, max_lag))
-                };
-                turn.servers.iter().all(ready)
-            };
-            if turn.wave.plan.start != Start::Replication || all_ready() {
-                turn.wave.started.get_or_insert(turn.now);
-                turn.enter(Phase::Preflight {
-                    looked_at: 0,
-                    effect: None,
-                    not_before: turn.now,
-                });
-                turn.tell(News::WaveStarted {
-                    servers: u32::try_from(turn.servers.len()).unwrap_or(u32::MAX),
-                });
-            } else {
-                stalls::hold(turn, replicates);
-                turn.look_again_soon();
+            if turn.wave.plan.start == Start::Replication && waits_for_servers(turn) {
+                return turn.look_again_soon();
             }
+            turn.wave.started.get_or_insert(turn.now);
+            turn.enter(Phase::Preflight {
+                looked_at: 0,
+                effect: None,
+                not_before: turn.now,
+            });
+            turn.tell(News::WaveStarted {
+                servers: u32::try_from(turn.servers.len()).unwrap_or(u32::MAX),
+            });
         }
         Claims::Releasing { .. } | Claims::Released => {}
     }
+}
+
+/// Whether a wave that starts by itself has to wait: for replication, or for a person where a
+/// server failed that nobody left out.
+fn waits_for_servers(turn: &mut Turn) -> bool {
+    let max_lag = turn.wave.plan.policy.max_lag;
+    let ready = |s: &Server| {
+        let seen = turn.seen.get(&s.id);
+        s.left() || seen.is_some_and(|seen| ready_to_test(seen, max_lag))
+    };
+    if turn.servers.iter().all(ready) {
+        return hold_for_failed(turn);
+    }
+    stalls::hold(turn, replicates);
+    true
 }
 
 /// Whether a round listed the servers that the selectors pick: `interest` asks for that only once

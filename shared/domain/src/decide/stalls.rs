@@ -1,9 +1,12 @@
-//! Replication that stalls: told when it begins and when it ends. MGN is asked to try again, and if
-//! that does not help, people are told once more.
+//! Replication that does not go on: told when that begins and when it ends. Where it stalls, MGN is
+//! asked to try again, and if that does not help, people are told once more. What somebody stopped or
+//! paused while the wave waits is told likewise.
 //!
 //! **Invariant 12**: a wave that waits for such a server is held, and no end of a stall releases it.
 
 use std::collections::BTreeMap;
+
+use jiff::Timestamp;
 
 use super::turn::{Turn, later};
 use super::wants::{MOST_CALLS, ids};
@@ -14,9 +17,9 @@ use crate::gate::Gate;
 use crate::hold::{HoldReason, MOST_NAMED};
 use crate::id::{ApplicationName, ServerId};
 use crate::news::News;
-use crate::observation::ReplicationState;
+use crate::observation::{Halted, ReplicationState, ServerSeen};
 use crate::server::{Server, Stage, Stall};
-use crate::wave::Claims;
+use crate::wave::{Claims, Phase};
 
 /// How long to leave a stall to MGN between two attempts of ours.
 const STALL_PAUSE: jiff::SignedDuration = jiff::SignedDuration::from_mins(15);
@@ -45,10 +48,10 @@ pub(super) fn follow(turn: &mut Turn, server: &mut Server) {
     let Some(seen) = turn.seen.get(&server.id) else {
         return;
     };
-    let stalled = replicates && seen.replication.state == ReplicationState::Stalled;
-    match (&server.stall, stalled) {
-        (None, true) => {
-            let error = error(turn, server);
+    let halted = seen.halted();
+    let trouble = trouble(turn, seen).filter(|_| replicates);
+    match (&server.stall, trouble) {
+        (None, Some(error)) => {
             let text = format!("Replication of {} stalls: {error}.", server.hostname);
             turn.note("ReplicationStalled", text);
             turn.about(About::server(&server.id));
@@ -61,13 +64,13 @@ pub(super) fn follow(turn: &mut Turn, server: &mut Server) {
             server.stall = Some(Stall {
                 since: turn.now,
                 retries: 0,
-                retry_at: turn.now,
+                retry_at: first_retry(turn, halted),
                 reported: false,
             });
         }
-        // Whether it stalls does not matter any more.
-        (Some(_), false) if !replicates => server.stall = None,
-        (Some(_), false) => {
+        // Whether it stalls does not matter any more, or it will be lost for that.
+        (Some(_), None) if !replicates || halted.is_some() => server.stall = None,
+        (Some(_), None) => {
             turn.note(
                 "ReplicationResumed",
                 format!("{} replicates again.", server.hostname),
@@ -75,40 +78,65 @@ pub(super) fn follow(turn: &mut Turn, server: &mut Server) {
             turn.about(About::server(&server.id));
             server.stall = None;
         }
-        (Some(_), true) if in_vain(turn, server) => {}
-        (Some(stall), true) => {
+        (Some(_), Some(_)) if in_vain(turn, server) => {}
+        (Some(stall), Some(_)) => {
             let at = stall.retry_at;
             turn.look_again(at);
         }
-        (None, false) => {}
+        (None, None) => {}
     }
 }
 
-/// What MGN says is wrong.
-fn error(turn: &Turn, server: &Server) -> String {
-    let seen = turn.seen.get(&server.id);
-    let error = seen.and_then(|seen| seen.replication.error.clone());
-    error.unwrap_or_else(|| "no reason given".to_owned())
+/// Why replication does not go on, in a way that people are told of: MGN's own error where it stalls.
+/// A server that is stopped or paused later than in Waiting is lost, or shown at the gate.
+fn trouble(turn: &Turn, seen: &ServerSeen) -> Option<String> {
+    if seen.replication.state == ReplicationState::Stalled {
+        let error = seen.replication.error.clone();
+        return Some(error.unwrap_or_else(|| "no reason given".to_owned()));
+    }
+    match seen.halted()? {
+        why @ (Halted::Stopped | Halted::Paused) if turn.wave.phase == Phase::Waiting => {
+            Some(why.to_string())
+        }
+        Halted::Stopped | Halted::Paused | Halted::NotBegun => None,
+    }
 }
 
-/// Whether a server stalls although MGN was asked to try again as often as the plan allows, by a
-/// read from after the pause that follows the last time.
+/// When MGN is asked to try again. It tries nothing where somebody stopped or paused replication: that
+/// has as long to end by itself.
+fn first_retry(turn: &Turn, halted: Option<Halted>) -> Timestamp {
+    match halted {
+        None => turn.now,
+        Some(_) => later(turn.now, STALL_PAUSE),
+    }
+}
+
+/// Whether a server does not replicate although MGN was asked to try again as often as the plan allows,
+/// or cannot be asked, by a read from after the pause that follows the last time.
 pub(super) fn in_vain(turn: &Turn, server: &Server) -> bool {
-    let seen = turn.seen.get(&server.id);
-    server.stall.as_ref().is_some_and(|stall| {
-        stall.retries >= turn.wave.plan.policy.attempts
-            && seen.is_some_and(|seen| seen.at >= stall.retry_at)
-    })
+    let Some((stall, seen)) = server.stall.as_ref().zip(turn.seen.get(&server.id)) else {
+        return false;
+    };
+    let asked = stall.retries >= turn.wave.plan.policy.attempts;
+    (asked || seen.halted().is_some()) && seen.at >= stall.retry_at
 }
 
-/// Hold the wave if it waits for servers for which MGN was asked in vain.
+/// Why a server will not replicate by itself. Before the wave starts, it waits for those that have yet
+/// to begin.
+fn never(turn: &Turn, server: &Server) -> Option<String> {
+    let seen = turn.seen.get(&server.id)?;
+    let not_begun = seen.halted().filter(|why| *why == Halted::NotBegun);
+    if turn.wave.phase != Phase::Waiting && not_begun.is_some() {
+        return not_begun.map(|why| why.to_string());
+    }
+    trouble(turn, seen).filter(|_| in_vain(turn, server))
+}
+
+/// Hold the wave if it waits for servers that will not replicate by themselves.
 pub(super) fn hold(turn: &mut Turn, waited_for: impl Fn(&Server) -> bool) {
-    let stalled = turn
-        .servers
-        .iter()
-        .filter(|s| waited_for(s) && in_vain(turn, s));
-    let mut servers: Vec<String> = stalled
-        .map(|s| format!("{}: {}", s.hostname, error(turn, s)))
+    let waited_for = turn.servers.iter().filter(|s| waited_for(s));
+    let mut servers: Vec<String> = waited_for
+        .filter_map(|s| Some(format!("{}: {}", s.hostname, never(turn, s)?)))
         .collect();
     let all = servers.len();
     if all > MOST_NAMED {
@@ -173,14 +201,19 @@ pub(super) fn report(turn: &mut Turn) {
 
 /// Gives whether people are told.
 fn tell_again(turn: &mut Turn, server: &Server) -> bool {
-    let times = match turn.wave.plan.policy.attempts {
-        1 => "once".to_owned(),
-        times => format!("{times} times"),
+    let seen = turn.seen.get(&server.id);
+    let Some(mut error) = seen.and_then(|seen| trouble(turn, seen)) else {
+        return false;
     };
-    let error = format!(
-        "{}, and asking it {times} to try again did not help",
-        error(turn, server)
-    );
+    if seen.is_some_and(|seen| seen.halted().is_none()) {
+        let times = match turn.wave.plan.policy.attempts {
+            1 => "once".to_owned(),
+            times => format!("{times} times"),
+        };
+        error.push_str(&format!(
+            ", and asking it {times} to try again did not help"
+        ));
+    }
     let told = turn.tell(News::ReplicationStalled {
         hostname: server.hostname.clone(),
         server: server.id.clone(),
@@ -199,12 +232,16 @@ fn tell_again(turn: &mut Turn, server: &Server) -> bool {
 /// A person wants MGN to be asked anew where it was asked in vain.
 pub(super) fn begin_anew(turn: &mut Turn) {
     let attempts = turn.wave.plan.policy.attempts;
-    for stall in turn.servers.iter_mut().filter_map(|s| s.stall.as_mut()) {
-        if stall.retries >= attempts {
-            stall.retries = 0;
-            stall.retry_at = turn.now;
-            stall.reported = false;
-        }
+    for index in 0..turn.servers.len() {
+        turn.with_server(index, |turn, server| {
+            let halted = turn.seen.get(&server.id).and_then(ServerSeen::halted);
+            let stall = server.stall.as_mut();
+            if let Some(stall) = stall.filter(|s| s.retries >= attempts || halted.is_some()) {
+                stall.retries = 0;
+                stall.retry_at = first_retry(turn, halted);
+                stall.reported = false;
+            }
+        });
     }
 }
 
@@ -214,14 +251,17 @@ pub(super) fn retry(turn: &mut Turn) {
         return;
     }
     let attempts = turn.wave.plan.policy.attempts;
+    let stalls = |server: &Server| {
+        let seen = turn.seen.get(&server.id);
+        seen.is_some_and(|seen| seen.replication.state == ReplicationState::Stalled)
+    };
     let due: Vec<usize> = turn
         .servers
         .iter()
         .enumerate()
         .filter(|(_, s)| {
-            s.stall
-                .as_ref()
-                .is_some_and(|st| st.retries < attempts && st.retry_at <= turn.now)
+            let stall = s.stall.as_ref().filter(|_| stalls(s));
+            stall.is_some_and(|stall| stall.retries < attempts && stall.retry_at <= turn.now)
         })
         .map(|(index, _)| index)
         .collect();

@@ -13,7 +13,7 @@ use crate::fixture::{Hand, operator, plan, server_id, start_of_time};
 /// What MGN says of a server that stalls.
 const ERROR: &str = "AGENT_NOT_SEEN";
 /// What a hold says when the first server stalls for good.
-const HELD: &str = "Replication stalls, and MGN's retries did not help: host00: AGENT_NOT_SEEN.";
+const HELD: &str = "Replication does not go on by itself: host00: AGENT_NOT_SEEN.";
 
 fn replicates(hand: &mut Hand, server: usize, state: ReplicationState, error: Option<&str>) {
     let seen = hand.seen.get_mut(&server_id(server)).expect("a server");
@@ -138,7 +138,7 @@ fn a_hold_names_some_of_many() {
             .collect();
         assert_eq!(
             hold(&hand).0,
-            format!("Replication stalls, and MGN's retries did not help: {named}{last}.")
+            format!("Replication does not go on by itself: {named}{last}.")
         );
     }
 }
