@@ -21,6 +21,7 @@ mod follow;
 mod rollback;
 mod stalls;
 
+mod access;
 mod claims;
 mod evidence;
 mod gates;
@@ -245,6 +246,7 @@ fn existing_or_begun(
         questions: Vec::new(),
         accepted_failures: 0,
         starved_since: None,
+        silence: None,
         audit: Default::default(),
         history: 0,
     };
@@ -283,7 +285,7 @@ fn set_aside(turn: &mut Turn, messages: Vec<MessageId>) {
 fn advance(turn: &mut Turn) {
     // Each phase is entered at most a few times in one turn.
     const MOST_STEPS: usize = 12;
-    phases::access(turn);
+    access::hold(turn);
     for _ in 0..MOST_STEPS {
         phases::budget(turn);
         if !phases::step(turn) {

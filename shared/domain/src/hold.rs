@@ -55,6 +55,11 @@ pub enum HoldReason {
         /// What AWS said.
         message: String,
     },
+    /// MGN, EC2 or SSM has not answered for too long.
+    Unanswered {
+        /// What came instead of an answer.
+        message: String,
+    },
     /// MGN's quotas have been used up by others for too long.
     Quota {
         /// What AWS said, or what was counted.
@@ -132,6 +137,7 @@ impl HoldReason {
             Self::Preflight { problems } => format!("Preflight found: {}.", list(problems)),
             Self::Uninitialized => "MGN is not initialized in this account and Region.".to_owned(),
             Self::Denied { message } => format!("A right is missing: {message}"),
+            Self::Unanswered { message } => format!("AWS does not answer: {message}"),
             Self::Quota { message } => format!("MGN's quotas are used up by others: {message}"),
             Self::ServersFailed { servers } => format!("Servers failed: {}.", list(servers)),
             Self::Stalled { servers } => {
@@ -167,6 +173,9 @@ impl HoldReason {
         let id = &wave.id;
         let resume = |what| (format!("tidegate resume {id}"), what);
         let skip = |what| (format!("tidegate skip {id} SERVER…"), what);
+        // On the way to its end, what a wave waits for can be done without Tidegate.
+        let by_hand = || skip("take what these wait for as done by hand, then resume");
+        let ending = wave.phase.ending();
         let mut commands = match self {
             Self::Asked { .. } => vec![resume("go on")],
             Self::Selection { .. } => vec![resume("look again, once it is mended")],
@@ -181,7 +190,12 @@ impl HoldReason {
                 ),
                 resume("then go on"),
             ],
+            Self::Denied { .. } if ending => {
+                vec![resume("try again, once the right is there"), by_hand()]
+            }
             Self::Denied { .. } => vec![resume("try again, once the right is there")],
+            Self::Unanswered { .. } if ending => vec![resume("look again"), by_hand()],
+            Self::Unanswered { .. } => vec![resume("look again")],
             Self::Quota { .. } => vec![resume("try again")],
             Self::ServersFailed { .. } => vec![
                 resume("try the failed servers again"),
@@ -206,10 +220,7 @@ impl HoldReason {
             Self::Unhealthy { .. } => {
                 vec![resume("look again"), skip("leave servers out, then resume")]
             }
-            Self::Refused { .. } if wave.phase.ending() => vec![
-                resume("try again"),
-                skip("take what these wait for as done by hand, then resume"),
-            ],
+            Self::Refused { .. } if ending => vec![resume("try again"), by_hand()],
             Self::Refused { .. } => vec![
                 resume("try again"),
                 skip("leave servers out (take what terminates as done by hand), then resume"),

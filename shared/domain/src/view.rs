@@ -244,6 +244,19 @@ pub fn waiting_for(wave: &Wave) -> String {
     if let Some(hold) = &wave.hold {
         return format!("a person: {}", hold.reason.sentence());
     }
+    let waited_for = waited_for(wave);
+    match wave.silence.as_ref().filter(|_| !wave.phase.terminal()) {
+        None => waited_for,
+        Some(silence) => format!(
+            "{waited_for}; AWS cannot be read since {}: {}",
+            minute(silence.since),
+            silence.message
+        ),
+    }
+}
+
+/// What it waits for as long as nothing is wrong.
+fn waited_for(wave: &Wave) -> String {
     if let Some(put_off) = waits_for_the_rest(wave) {
         return put_off;
     }

@@ -60,10 +60,22 @@ pub struct Wave {
     pub accepted_failures: u32,
     /// Since when MGN has refused for quota, if it does.
     pub starved_since: Option<Timestamp>,
+    /// Since when AWS cannot be read, while that is so and nobody was asked.
+    #[serde(default)]
+    pub silence: Option<Silence>,
     /// The end of the audit chain.
     pub audit: AuditHead,
     /// Turns since this driver's execution began, weighed by what they add to its history.
     pub history: u32,
+}
+
+/// Reads of AWS that fail.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Silence {
+    /// Since when.
+    pub since: Timestamp,
+    /// What came instead of an answer, as a sentence.
+    pub message: String,
 }
 
 /// A question that stands in Slack.

@@ -7,6 +7,8 @@ mod fixture;
 #[path = "decide/asking.rs"]
 mod asking;
 
+#[path = "decide/access.rs"]
+mod access;
 #[path = "decide/amend.rs"]
 mod amend;
 #[path = "decide/drift.rs"]

@@ -158,6 +158,7 @@ pub fn wave(id: &WaveId) -> Wave {
         questions: Vec::new(),
         accepted_failures: 0,
         starved_since: None,
+        silence: None,
         audit: AuditHead::default(),
         history: 0,
     }

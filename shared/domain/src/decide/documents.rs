@@ -1,6 +1,7 @@
 //! What runs on machines: EC2's own checks, the application's checks on what was launched, and the
 //! documents that stop and start the source. Nothing is sent here.
 
+use super::access;
 use super::cleanup::{give_up, go_on, launch_failed};
 use super::settings;
 use super::turn::{Turn, later};
@@ -44,7 +45,7 @@ pub(super) fn checking(
         }
     }
     let deadline = later(since, turn.wave.plan.policy.boot_timeout);
-    if turn.now >= deadline {
+    if access::is_past(turn, deadline) {
         let reason = "it did not pass its EC2 status checks and reach SSM in time";
         return launch_failed(turn, server, purpose, reason);
     }
@@ -282,7 +283,7 @@ pub(super) fn ran(
                 Some(CommandStatus::Pending) | None => {}
             }
             let deadline = later(later(*since, timeout), COMMAND_GRACE);
-            if turn.now >= deadline {
+            if access::is_past(turn, deadline) {
                 return Ran::Failed("no result in time".to_owned());
             }
             turn.look_again(deadline);

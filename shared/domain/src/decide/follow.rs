@@ -6,7 +6,7 @@
 use super::cleanup::{give_up, go_on, launch_failed};
 use super::documents::{checking, quiescing, restarting, validating};
 use super::turn::{Turn, later};
-use super::{rollback, settings, stalls};
+use super::{access, rollback, settings, stalls};
 use crate::audit::About;
 use crate::effect::LifeCycleTarget;
 use crate::id::InstanceId;
@@ -275,7 +275,9 @@ fn overdue(
     job: &crate::id::JobId,
     deadline: jiff::Timestamp,
 ) {
-    if turn.now >= deadline {
+    // Nobody can take a launch as done by hand: a wave that is ended waits for no read of it.
+    let ending = turn.wave.phase.ending() && turn.now >= deadline;
+    if ending || access::is_past(turn, deadline) {
         launch_failed(
             turn,
             server,
@@ -361,7 +363,7 @@ fn settling(turn: &mut Turn, server: &mut Server) {
                 not_before: turn.now,
             },
         };
-    } else if turn.now >= deadline {
+    } else if access::is_past(turn, deadline) {
         let reason = "its replication did not catch up after the quiesce";
         give_up(turn, server, Purpose::Cutover, reason);
     }

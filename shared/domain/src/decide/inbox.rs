@@ -166,6 +166,7 @@ fn resume(turn: &mut Turn, id: HoldId) -> Answer {
         | HoldReason::Selection { .. }
         | HoldReason::Uninitialized
         | HoldReason::Denied { .. }
+        | HoldReason::Unanswered { .. }
         | HoldReason::Quota { .. }
         | HoldReason::WindowMissed
         | HoldReason::Unhealthy { .. }

@@ -6,7 +6,9 @@ use super::follow::ready_to_test;
 use super::health::Health;
 use super::turn::{Turn, later};
 use super::wants::failed;
-use super::{claims, cleanup, cutovers, gates, health, rollback, selection, stalls, window};
+use super::{
+    access, claims, cleanup, cutovers, gates, health, rollback, selection, stalls, window,
+};
 use crate::effect::Task;
 use crate::gate::Gate;
 use crate::hold::HoldReason;
@@ -131,14 +133,10 @@ fn listed(turn: &Turn, round: &WaveSeen) -> bool {
 
 /// Freeze the wave's servers, from a round of observations that listed the account's.
 fn select(turn: &mut Turn) {
-    let Some(round) = turn.round.clone().filter(|round| listed(turn, round)) else {
+    // `access` holds the wave if MGN does not answer.
+    let answers = |round: &&WaveSeen| round.mgn == Answer::Answered && listed(turn, round);
+    if turn.round.as_ref().filter(answers).is_none() {
         return turn.look_again_soon();
-    };
-    match round.mgn {
-        Answer::Answered => {}
-        Answer::Uninitialized => return turn.hold(HoldReason::Uninitialized),
-        Answer::Denied(message) => return turn.hold(HoldReason::Denied { message }),
-        Answer::Failed(_) => return turn.look_again_soon(),
     }
     match selection::select(&turn.wave.plan, &turn.seen, turn.now) {
         Ok(servers) => {
@@ -167,9 +165,11 @@ fn preflight(turn: &mut Turn, looked_at: u32, not_before: jiff::Timestamp) {
         let missing = without_node(turn);
         if missing.is_empty() {
             turn.enter(Phase::Testing);
-        } else {
+        } else if access::is_past(turn, turn.wave.phase_since) {
             let problems = missing;
             turn.hold(HoldReason::Preflight { problems });
+        } else {
+            turn.look_again_soon();
         }
         return;
     }
@@ -286,18 +286,6 @@ fn hold_for_failed(turn: &mut Turn) -> bool {
     }
     turn.hold(HoldReason::ServersFailed { servers });
     true
-}
-
-/// MGN can be lost at any time: an account that is no longer initialized, a right taken away.
-pub(super) fn access(turn: &mut Turn) {
-    if turn.wave.phase.ending() {
-        return;
-    }
-    match turn.round.as_ref().map(|round| round.mgn.clone()) {
-        Some(Answer::Uninitialized) => turn.hold(HoldReason::Uninitialized),
-        Some(Answer::Denied(message)) => turn.hold(HoldReason::Denied { message }),
-        Some(Answer::Answered | Answer::Failed(_)) | None => {}
-    }
 }
 
 /// More failed than the budget (per cent of the servers that are not critical) allows.

@@ -134,6 +134,8 @@ pub(crate) struct Hand {
     /// Jobs in progress that somebody else started.
     pub(crate) strangers: Vec<AccountJob>,
     pub(crate) mgn: Answer,
+    /// What EC2 and SSM answer.
+    pub(crate) others: Answer,
     /// What AWS does with an effect, where a test wants something else than success.
     pub(crate) refuse: Vec<(&'static str, Outcome)>,
     /// What becomes of launches; LAUNCHED if empty.
@@ -165,6 +167,7 @@ impl Hand {
             slots: Slots::default(),
             strangers: Vec::new(),
             mgn: Answer::Answered,
+            others: Answer::Answered,
             refuse: Vec::new(),
             launches: Vec::new(),
             commands: Vec::new(),
@@ -205,7 +208,7 @@ impl Hand {
             round: Some(WaveSeen {
                 at: self.now,
                 mgn: self.mgn.clone(),
-                others: Answer::Answered,
+                others: self.others.clone(),
             }),
             seen: self.seen.clone(),
             effects: self.effects.values().cloned().collect(),
@@ -321,7 +324,8 @@ impl Hand {
             ..
         } = interest(wave, &self.servers, &self.seen, self.now);
         for seen in self.seen.values_mut() {
-            if select || servers.contains(&seen.id) {
+            let asked = select || servers.contains(&seen.id);
+            if asked && self.mgn == Answer::Answered {
                 seen.at = self.now;
             }
         }
@@ -365,6 +369,9 @@ impl Hand {
             if configuration {
                 seen.configuration_at = Some(self.now);
             }
+        }
+        if self.others != Answer::Answered {
+            return;
         }
         for (command, on) in commands {
             for id in on {
