@@ -265,6 +265,10 @@ pub(crate) fn standing(wave: &Wave, gate: Gate, now: Timestamp) -> String {
             };
             format!("{name} was approved by {by} at {}.", words::time(*at, zone))
         }
+        Some(GateState::Open(open)) if wave.expired_under_hold(gate, now) => format!(
+            "{name} expired at {} while the wave was held; it is asked anew once the wave goes on.",
+            words::time(open.expires, zone)
+        ),
         Some(GateState::Open(open)) if open.expires <= now => format!(
             "{name} expired undecided at {}.",
             words::time(open.expires, zone)

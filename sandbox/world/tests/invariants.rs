@@ -366,13 +366,14 @@ fn a_wave_that_ends_as_nobody_asked_for_is_found() {
 
 #[test]
 fn a_rollback_that_the_plan_wants_of_a_gate_has_to_wait_for_it() {
-    let found = |on_expiry: OnExpiry, now: i64| {
+    let found = |on_expiry: OnExpiry, now: i64, held: bool| {
         let mut test = Test::new();
         test.change(|draft| {
             draft.wave.phase = Phase::AwaitingFinalize;
             draft.wave.plan.gates.finalize.on_expiry = on_expiry;
             let evidence = Evidence::new(wave_id("orders"), Gate::Finalize, 0);
-            let open = OpenGate::new(evidence, at(0), at(100));
+            let mut open = OpenGate::new(evidence, at(0), at(100));
+            open.expired_under_hold = held;
             draft
                 .wave
                 .gates
@@ -386,13 +387,18 @@ fn a_rollback_that_the_plan_wants_of_a_gate_has_to_wait_for_it() {
         saved(&test.cloud, &test.draft.turn());
         test.violated()
     };
-    assert_eq!(found(OnExpiry::RollBack, 200), [0; 0]);
+    assert_eq!(found(OnExpiry::RollBack, 200, false), [0; 0]);
     assert_eq!(
-        found(OnExpiry::RollBack, 101),
+        found(OnExpiry::RollBack, 101, false),
         [12],
         "a decision may be on its way"
     );
-    assert_eq!(found(OnExpiry::Hold, 200), [12]);
+    assert_eq!(
+        found(OnExpiry::RollBack, 200, true),
+        [12],
+        "it expired under a hold"
+    );
+    assert_eq!(found(OnExpiry::Hold, 200, false), [12]);
 }
 
 #[test]

@@ -129,6 +129,10 @@ pub struct OpenGate {
     /// How many approvals were taken back: links and buttons that are made after that count anew.
     #[serde(default)]
     pub withdrawals: u32,
+    /// Whether it expired while the wave was held for something else: silence under a hold is no
+    /// answer, and the gate is asked anew once the wave goes on.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub expired_under_hold: bool,
 }
 
 /// One person's approval.
@@ -217,6 +221,7 @@ impl OpenGate {
             unreached: Vec::new(),
             reminders: 0,
             withdrawals: 0,
+            expired_under_hold: false,
         }
     }
 

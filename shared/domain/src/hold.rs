@@ -6,6 +6,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::gate::{Gate, GateState};
 use crate::wave::{Phase, Wave};
 
 /// The most items that a sentence names.
@@ -253,6 +254,23 @@ impl HoldReason {
             | Phase::Aborted => {}
         }
         commands
+    }
+}
+
+impl Wave {
+    /// Whether a gate expired while the wave was held for something else: whoever trusts that nothing
+    /// new starts under a hold has not answered by being silent.
+    #[must_use]
+    pub fn expired_under_hold(&self, gate: Gate, now: Timestamp) -> bool {
+        let Some(GateState::Open(open)) = self.gates.get(&gate) else {
+            return false;
+        };
+        let expiry = HoldReason::Expired {
+            gate: gate.to_string(),
+        };
+        let held = self.hold.as_ref();
+        let held = held.is_some_and(|hold| hold.reason != expiry);
+        open.expired_under_hold || (held && !open.in_time(now))
     }
 }
 

@@ -77,13 +77,15 @@ fn ignored_an_abort(turn: &Turn<'_>) -> bool {
     turn.loaded.restarts < MOST_RESTARTS && said(turn, |body| matches!(body, Body::Abort))
 }
 
-/// Whether nobody decided at the finalize gate, and the plan says to roll back.
+/// Whether nobody decided at the finalize gate, and the plan says to roll back. Silence under a hold
+/// is no answer.
 fn expired(turn: &Turn<'_>) -> bool {
     let before = turn.loaded.wave.as_ref();
     let gate = before.and_then(|wave| wave.gates.get(&Gate::Finalize));
     let silent = match gate {
-        Some(GateState::Open(open)) => turn.now >= open.settled(),
+        Some(GateState::Open(open)) => turn.now >= open.settled() && !open.expired_under_hold,
         Some(GateState::Approved { .. } | GateState::Lapsed { .. }) | None => false,
     };
-    silent && turn.wave.gate_plan(Gate::Finalize).on_expiry == OnExpiry::RollBack
+    let held = before.is_some_and(|wave| wave.hold.is_some());
+    silent && !held && turn.wave.gate_plan(Gate::Finalize).on_expiry == OnExpiry::RollBack
 }

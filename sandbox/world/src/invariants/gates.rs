@@ -39,6 +39,9 @@ fn count(cloud: &Cloud, gate: Gate, state: &GateState, earlier: Option<&GateStat
     match (state, earlier) {
         (GateState::Lapsed { .. }, Some(GateState::Open(_) | GateState::Approved { .. })) => {
             came("lapsed");
+            if matches!(earlier, Some(GateState::Open(open)) if open.expired_under_hold) {
+                came("expired under a hold, and lapsed");
+            }
         }
         (GateState::Open(_), Some(GateState::Approved { .. })) => came("approval withdrawn"),
         (GateState::Open(now), Some(GateState::Open(then))) => {
@@ -130,9 +133,11 @@ fn approved(
         }
     }
     if by.is_empty() {
+        let held = turn.loaded.wave.as_ref().is_some_and(|w| w.hold.is_some());
         let silence = plan.on_expiry == OnExpiry::Proceed
             && gate == Gate::Finalize
-            && cloud.now() >= open.settled();
+            && cloud.now() >= open.settled()
+            && !(held || open.expired_under_hold);
         return if silence {
             Ok(())
         } else {

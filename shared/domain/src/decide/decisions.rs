@@ -50,7 +50,14 @@ pub(super) fn decide(turn: &mut Turn, said: Said<'_>) -> Answer {
         return Err("the evidence has changed since; look at it again".to_owned());
     }
     if !open.in_time(said.at) {
-        return Err(format!("the {gate} gate has expired"));
+        return Err(if turn.wave.expired_under_hold(gate, turn.now) {
+            format!(
+                "the {gate} gate expired while the wave was held; it is asked anew once the wave \
+                 goes on"
+            )
+        } else {
+            format!("the {gate} gate has expired")
+        });
     }
     plan.may_decide(by, said.door, open)?;
     match said.verdict {

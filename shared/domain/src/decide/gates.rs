@@ -63,6 +63,16 @@ pub(super) fn is_put_off(turn: &Turn, gate: Gate, server: &ServerId) -> bool {
     }
 }
 
+/// Remember which gates expired under the hold that the wave was found with, before anybody releases it.
+pub(super) fn note_expired_under_hold(turn: &mut Turn) {
+    for gate in [Gate::Cutover, Gate::Finalize] {
+        let expired = turn.wave.expired_under_hold(gate, turn.now);
+        if let Some(GateState::Open(open)) = turn.wave.gates.get_mut(&gate) {
+            open.expired_under_hold = expired;
+        }
+    }
+}
+
 /// The wave is being ended: nobody is asked any more.
 pub(super) fn ask_no_more(turn: &mut Turn) {
     let decided = |state: &mut GateState| matches!(state, GateState::Approved { .. });
@@ -143,7 +153,8 @@ fn count(turn: &mut Turn, gate: Gate, plan: &GatePlan, open: OpenGate) -> bool {
         return false;
     }
     // A hold goes away when a decision in time arrives after it; nothing else can be taken back.
-    if plan.on_expiry == OnExpiry::Hold || settled(turn, &open) {
+    let holds = plan.on_expiry == OnExpiry::Hold && !open.expired_under_hold;
+    if holds || settled(turn, &open) {
         return expire(turn, gate, plan, open);
     }
     turn.look_again(open.settled());
@@ -202,6 +213,11 @@ pub(super) fn rejected(turn: &mut Turn, gate: Gate, by: String) {
 
 /// Nobody decided in time, or not enough.
 fn expire(turn: &mut Turn, gate: Gate, plan: &GatePlan, open: OpenGate) -> bool {
+    if open.expired_under_hold {
+        let why = "it expired while the wave was held, when silence is no answer";
+        lapse(turn, gate, plan, std::iter::once(why.to_owned()).collect());
+        return false;
+    }
     match plan.on_expiry {
         OnExpiry::Hold => turn.hold(HoldReason::Expired {
             gate: gate.to_string(),

@@ -149,7 +149,12 @@ fn end(turn: &Turn, question: &Question) -> Option<(String, Vec<Approver>)> {
     let ours = |evidence: &str| evidence == question.evidence;
     match turn.wave.gates.get(&question.gate) {
         Some(GateState::Open(open)) if !ended && ours(&open.evidence.hash()) => {
-            gates::settled(turn, open).then(|| ("It expired undecided.".to_owned(), Vec::new()))
+            let told = if open.expired_under_hold {
+                "It expired while the wave was held, and is asked anew once the wave goes on."
+            } else {
+                "It expired undecided."
+            };
+            gates::settled(turn, open).then(|| (told.to_owned(), Vec::new()))
         }
         Some(GateState::Approved {
             evidence,

@@ -39,11 +39,11 @@ fn half_decided(on_expiry: OnExpiry) -> Hand {
     hand
 }
 
-/// A wave that waits at its finalize gate, which silence approves.
-fn silence_finalizes() -> Hand {
+/// A wave that waits at its finalize gate, which silence decides so.
+fn silence_decides(on_expiry: OnExpiry) -> Hand {
     let mut hand = asking(|plan| {
         plan.gates.finalize = plan.gates.cutover.clone();
-        plan.gates.finalize.on_expiry = OnExpiry::Proceed;
+        plan.gates.finalize.on_expiry = on_expiry;
     });
     hand.approve();
     hand.until_that("the finalize gate", |hand| hand.is_open(Gate::Finalize));
@@ -209,7 +209,7 @@ fn a_gate_that_was_asked_again_takes_nothing_of_before() {
 
 #[test]
 fn silence_is_acted_on_once_nothing_in_time_can_still_arrive() {
-    let mut hand = silence_finalizes();
+    let mut hand = silence_decides(OnExpiry::Proceed);
     let expires = hand.open(Gate::Finalize).expires;
     hand.now = expires;
     let decision = hand.turn();
@@ -239,7 +239,7 @@ fn silence_is_acted_on_once_nothing_in_time_can_still_arrive() {
 
 #[test]
 fn silence_is_not_acted_on_while_messages_wait() {
-    let mut hand = silence_finalizes();
+    let mut hand = silence_decides(OnExpiry::Proceed);
     let expires = hand.open(Gate::Finalize).expires;
     for _ in 0..MOST_MESSAGES {
         hand.send_as(operator(), Body::Start);
@@ -278,4 +278,80 @@ fn nobody_is_reminded_of_what_is_over() {
         .filter(|task| matches!(task, Task::OpenGate { asking, .. } if *asking != Asking::First));
     assert_eq!(asked.count(), 0);
     hand.until_held();
+}
+
+/// Held half an hour before this gate expires, and found by the next driver an hour after it, or when it
+/// had just expired.
+fn held_over_its_expiry(hand: &mut Hand, gate: Gate, found: SignedDuration) -> Timestamp {
+    let expires = hand.open(gate).expires;
+    hand.now = expires - SignedDuration::from_mins(30);
+    let note = "a look at the lag".to_owned();
+    hand.send_as(operator(), Body::Hold { note });
+    hand.turn();
+    hand.now = expires + found;
+    expires
+}
+
+#[test]
+fn silence_under_a_hold_is_no_answer() {
+    for (gate, on_expiry) in [
+        (CUTOVER, OnExpiry::Hold),
+        (CUTOVER, OnExpiry::Reject),
+        (Gate::Finalize, OnExpiry::Proceed),
+        (Gate::Finalize, OnExpiry::RollBack),
+    ] {
+        // Whether a driver looks at the wave between the expiry and the resume or not.
+        for looked in [true, false] {
+            let mut hand = match gate {
+                Gate::Cutover => half_decided(on_expiry),
+                Gate::Finalize => silence_decides(on_expiry),
+            };
+            let expires = held_over_its_expiry(&mut hand, gate, SignedDuration::from_hours(1));
+            if looked {
+                hand.turn();
+            }
+            hand.resume();
+            let before = hand.told.len();
+            hand.until_that("another question", |hand| {
+                hand.is_open(gate) && hand.evidence(gate).round == 1
+            });
+            assert!(hand.open(gate).expires > expires + SignedDuration::from_hours(20));
+            assert_eq!(hand.open(gate).approvals, []);
+            assert_eq!(
+                hand.evidence(gate).changed.told,
+                ["it expired while the wave was held, when silence is no answer"]
+            );
+            let acted = ["GateExpired", "GateRejected", "WaveHeld", "GateApproved"];
+            let acted = |line: &String| acted.iter().any(|event| line.starts_with(event));
+            assert!(!hand.told[before..].iter().any(acted), "{on_expiry:?}");
+            // It is an answer where nothing hinders one.
+            hand.now = hand.open(gate).expires + ARRIVES_WITHIN;
+            hand.turn();
+            assert!(hand.told[before..].iter().any(acted), "{on_expiry:?}");
+        }
+    }
+}
+
+#[test]
+fn who_decides_after_an_expiry_under_a_hold_is_told_that_the_gate_is_asked_anew() {
+    let mut hand = silence_decides(OnExpiry::Proceed);
+    let expires = held_over_its_expiry(&mut hand, Gate::Finalize, SECOND);
+    let (approve, reject) = (Verdict::Approve, Verdict::Reject);
+    taken(&mut hand, mail("ops"), Gate::Finalize, approve, expires);
+    assert_eq!(
+        hand.answer(),
+        "MessageRefused: Refused: the finalize gate expired while the wave was held; it is asked \
+         anew once the wave goes on."
+    );
+    // What was decided in time counts, also when it comes after the hold.
+    hand.resume();
+    hand.turn();
+    assert!(hand.is_open(Gate::Finalize));
+    let at = expires - SECOND;
+    taken(&mut hand, mail("ops"), Gate::Finalize, reject, at);
+    hand.turn();
+    assert_eq!(
+        stands(&hand),
+        "AwaitingFinalize: The finalize gate was rejected by ops@example.com."
+    );
 }
