@@ -104,7 +104,8 @@ fn gates_of<'a>(before: &'a Plan, after: &'a Plan) -> [(Gate, &'a GatePlan, &'a 
     ]
 }
 
-/// What would let somebody pass a gate who could not before, whoever its approvers are.
+/// What would let somebody pass a gate who could not before, whoever its approvers are; and what would
+/// leave those who can answer less time, or nobody to answer, where silence is acted on.
 fn looser(before: &Plan, after: &Plan) -> Vec<String> {
     let mut looser = Vec::new();
     for (gate, was, is) in gates_of(before, after) {
@@ -113,8 +114,12 @@ fn looser(before: &Plan, after: &Plan) -> Vec<String> {
                 looser.push(format!("the {gate} gate {what}"));
             }
         };
+        // Whoever it asks from now on, it asked nobody before.
+        if was.automatic {
+            continue;
+        }
         if is.automatic {
-            note(!was.automatic, "would ask nobody".to_owned());
+            note(true, "would ask nobody".to_owned());
             continue;
         }
         let quorum = format!("would want {} approvals, not {}", is.quorum, was.quorum);
@@ -123,12 +128,51 @@ fn looser(before: &Plan, after: &Plan) -> Vec<String> {
         note(is.minimum < was.minimum, minimum);
         let own = "would let people approve what they did themselves";
         note(is.self_approval && !was.self_approval, own.to_owned());
-        let silence = is.on_expiry == OnExpiry::Proceed && was.on_expiry != OnExpiry::Proceed;
-        note(silence, "would take silence for an approval".to_owned());
         let parted = was.people.iter().any(|person| parted(person, is));
         note(parted, "would count a person more than once".to_owned());
+        let Some(silence) = acted_on(is.on_expiry) else {
+            continue;
+        };
+        let other = is.on_expiry != was.on_expiry;
+        note(other, format!("would take silence for {silence}"));
+        let expires = format!(
+            "would take silence for {silence} after {}, not {}",
+            words::duration(is.expires),
+            words::duration(was.expires)
+        );
+        note(is.expires < was.expires, expires);
+        let nobody = "would take silence for an answer of people of whom nobody was asked before";
+        note(!may_still_answer(was, is), nobody.to_owned());
+    }
+    let finalize = &after.gates.finalize;
+    let alone = finalize.automatic || acted_on(finalize.on_expiry).is_some();
+    if alone && after.gates.soak < before.gates.soak {
+        looser.push(format!(
+            "the finalize gate, which can do without an answer, would come after a soak of {}, not {}",
+            words::duration(after.gates.soak),
+            words::duration(before.gates.soak)
+        ));
     }
     looser
+}
+
+/// What silence is taken for, where something is done that no resume takes back.
+fn acted_on(on_expiry: OnExpiry) -> Option<&'static str> {
+    match on_expiry {
+        OnExpiry::Proceed => Some("an approval"),
+        OnExpiry::RollBack => Some("a rollback"),
+        OnExpiry::Hold | OnExpiry::Reject => None,
+    }
+}
+
+/// Whether one of those who could answer still can: asked at first, and proved well enough.
+fn may_still_answer(was: &GatePlan, is: &GatePlan) -> bool {
+    let answers = |plan: &GatePlan, who: &Approver| who.door() >= plan.minimum;
+    let mut before = was.approvers.iter().filter(|who| answers(was, who));
+    before.any(|who| {
+        let mut now = is.approvers.iter().filter(|now| answers(is, now));
+        now.any(|now| now.stands_for(who) || who.stands_for(now))
+    })
 }
 
 /// Whether two identities of a person may decide, and would count as two.

@@ -33,7 +33,7 @@ type Change = fn(&mut GatePlan);
 
 #[test]
 fn once_a_wave_was_started_its_gates_get_no_looser() {
-    let looser: [(Change, &str); 6] = [
+    let looser: [(Change, &str); 8] = [
         (|gate| *gate = GatePlan::automatic(), "would ask nobody"),
         (|gate| gate.quorum = 1, "would want 1 approvals, not 2"),
         (|gate| gate.minimum = Door::Mail, "would take a mail link"),
@@ -46,6 +46,18 @@ fn once_a_wave_was_started_its_gates_get_no_looser() {
             "would take silence for an approval",
         ),
         (
+            |gate| gate.on_expiry = OnExpiry::RollBack,
+            "would take silence for a rollback",
+        ),
+        (
+            |gate| {
+                gate.on_expiry = OnExpiry::RollBack;
+                gate.expires = SignedDuration::from_secs(1);
+            },
+            "would take silence for a rollback; the {} gate would take silence for a rollback after \
+             1 s, not 24 h",
+        ),
+        (
             |gate| gate.people.clear(),
             "would count a person more than once",
         ),
@@ -53,6 +65,7 @@ fn once_a_wave_was_started_its_gates_get_no_looser() {
     let mut hand = asking(strict);
     for gate in [Gate::Cutover, Gate::Finalize] {
         for (change, what) in looser {
+            let what = what.replace("{}", gate.name());
             let body = changed(&hand, |plan| match gate {
                 Gate::Cutover => change(&mut plan.gates.cutover),
                 Gate::Finalize => change(&mut plan.gates.finalize),
@@ -68,6 +81,111 @@ fn once_a_wave_was_started_its_gates_get_no_looser() {
             assert!(hand.is_open(CUTOVER), "nothing lapsed");
         }
     }
+}
+
+#[test]
+fn where_silence_acts_nobody_makes_it_act_sooner_or_for_want_of_people() {
+    let tried = |on_expiry: OnExpiry, change: fn(&mut Plan)| {
+        let mut hand = asking(|plan| {
+            strict(plan);
+            plan.gates.finalize.people.clear();
+            plan.gates.finalize.on_expiry = on_expiry;
+        });
+        let body = changed(&hand, change);
+        hand.send_as(operator(), body);
+        hand.answer()
+    };
+    let cases: [(fn(&mut Plan), &str); 5] = [
+        (
+            |plan| plan.gates.finalize.expires = SignedDuration::from_secs(1),
+            "the finalize gate would take silence for {} after 1 s, not 24 h",
+        ),
+        (
+            |plan| {
+                plan.gates.finalize.approvers = vec![iam("eve"), iam("mallory")];
+            },
+            "the finalize gate would take silence for an answer of people of whom nobody was asked \
+             before",
+        ),
+        (
+            // The only one who stays cannot answer well enough any more.
+            |plan| {
+                let gate = &mut plan.gates.finalize;
+                gate.approvers = vec![mail("ops"), iam("eve"), iam("mallory")];
+                gate.minimum = Door::Iam;
+            },
+            "the finalize gate would take silence for an answer of people of whom nobody was asked \
+             before",
+        ),
+        (
+            |plan| {
+                let gate = &mut plan.gates.finalize;
+                gate.approvers = vec![iam("eve"), iam("mallory")];
+                gate.escalate = Some(Escalation {
+                    before: SignedDuration::from_secs(1),
+                    to: vec![iam("anna")],
+                });
+            },
+            "the finalize gate would take silence for an answer of people of whom nobody was asked \
+             before",
+        ),
+        (
+            |plan| plan.gates.soak = SignedDuration::from_mins(1),
+            "the finalize gate, which can do without an answer, would come after a soak of 1 min, \
+             not 1 h",
+        ),
+    ];
+    for (on_expiry, silence) in [
+        (OnExpiry::Proceed, "an approval"),
+        (OnExpiry::RollBack, "a rollback"),
+    ] {
+        for (change, why) in &cases {
+            let why = why.replace("{}", silence);
+            assert_eq!(
+                tried(on_expiry, *change),
+                format!(
+                    "MessageRefused: Refused: the wave has started, and from then on its gates get no \
+                     looser: {why}."
+                )
+            );
+        }
+        let with_others: fn(&mut Plan) = |plan| {
+            let gate = &mut plan.gates.finalize;
+            gate.approvers = vec![iam("anna"), iam("eve")];
+            gate.expires = gate.expires.saturating_mul(2);
+        };
+        let answer = tried(on_expiry, with_others);
+        assert!(answer.starts_with("MessageCounted"), "{answer}");
+    }
+    // Where silence holds the wave, nothing is done for want of people.
+    for (change, _) in cases {
+        for on_expiry in [OnExpiry::Hold, OnExpiry::Reject] {
+            let answer = tried(on_expiry, change);
+            assert!(answer.starts_with("MessageCounted"), "{answer}");
+        }
+    }
+}
+
+#[test]
+fn before_an_automatic_finalize_the_soak_gets_no_shorter() {
+    let mut hand = asking(|_| {});
+    let body = changed(&hand, |plan| {
+        plan.gates.soak = SignedDuration::from_mins(1);
+    });
+    hand.send_as(operator(), body);
+    assert_eq!(
+        hand.answer(),
+        "MessageRefused: Refused: the wave has started, and from then on its gates get no looser: \
+         the finalize gate, which can do without an answer, would come after a soak of 1 min, not 1 h."
+    );
+    // A person may be asked where the plan decided alone, whatever silence comes to.
+    let body = changed(&hand, |plan| {
+        plan.gates.finalize = plan.gates.cutover.clone();
+        plan.gates.finalize.on_expiry = OnExpiry::Proceed;
+    });
+    hand.send_as(operator(), body);
+    let answer = hand.answer();
+    assert!(answer.starts_with("MessageCounted"), "{answer}");
 }
 
 #[test]
