@@ -9,6 +9,7 @@ mod adopt;
 mod amend;
 mod cancel;
 mod decisions;
+mod differences;
 mod inbox;
 mod outcomes;
 mod questions;

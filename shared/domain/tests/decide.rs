@@ -11,6 +11,8 @@ mod asking;
 mod access;
 #[path = "decide/amend.rs"]
 mod amend;
+#[path = "decide/differences.rs"]
+mod differences;
 #[path = "decide/drift.rs"]
 mod drift;
 #[path = "decide/messages.rs"]

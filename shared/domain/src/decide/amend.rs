@@ -3,17 +3,17 @@
 //! **Invariant 9**: once a wave was started its gates get no looser, or whoever may apply plans
 //! could decide alone. What changes is told by name, to those who are asked and in the chain.
 
+use super::differences::{differences, gates_of};
 use super::gates;
 use super::inbox::{Answer, in_motion};
 use super::turn::Turn;
 use crate::gate::{Changes, Gate};
 use crate::plan::{Approver, GatePlan, OnExpiry, Plan};
 use crate::wave::{Claims, Phase};
-use crate::words::{self, few};
+use crate::words;
 
-/// The most approvers that a change names, and the most changes that the chain tells.
-const MOST_NAMED: usize = 5;
-const MOST_TOLD: usize = 20;
+/// The most changes that the chain tells: all that one change of a plan usually makes.
+const MOST_TOLD: usize = 50;
 
 /// The most people who change a plan: none of them may approve it, so that each is remembered.
 const MOST_AUTHORS: usize = 50;
@@ -90,18 +90,6 @@ pub(super) fn amend(turn: &mut Turn, by: &Approver, plan: Plan) -> Answer {
     Ok(format!(
         "The plan was changed; a gate that was asked is asked again.{what}"
     ))
-}
-
-/// Both gates, as they are and as they would be.
-fn gates_of<'a>(before: &'a Plan, after: &'a Plan) -> [(Gate, &'a GatePlan, &'a GatePlan); 2] {
-    [
-        (Gate::Cutover, &before.gates.cutover, &after.gates.cutover),
-        (
-            Gate::Finalize,
-            &before.gates.finalize,
-            &after.gates.finalize,
-        ),
-    ]
 }
 
 /// What would let somebody pass a gate who could not before, whoever its approvers are; and what would
@@ -181,81 +169,4 @@ fn parted(person: &[Approver], plan: &GatePlan) -> bool {
     let identities: Vec<&Approver> = person.iter().filter(decides).collect();
     let others = |a: &&Approver| identities.iter().any(|b| !plan.same_person(a, b));
     identities.iter().any(others)
-}
-
-/// What is different, a clause each.
-fn differences(before: &Plan, after: &Plan) -> Vec<String> {
-    let mut different = Vec::new();
-    for (gate, was, is) in gates_of(before, after) {
-        for clause in gate_differences(was, is) {
-            different.push(format!("the {gate} gate {clause}"));
-        }
-    }
-    let mut note = |changed: bool, what: &str| {
-        if changed {
-            different.push(what.to_owned());
-        }
-    };
-    let soak = format!(
-        "the soak is {}, was {}",
-        words::duration(after.gates.soak),
-        words::duration(before.gates.soak)
-    );
-    note(before.gates.soak != after.gates.soak, &soak);
-    note(before.window != after.window, "the window is another one");
-    note(before.policy != after.policy, "the policy is another one");
-    note(before.start != after.start, "it starts otherwise");
-    let applications = before.applications != after.applications;
-    note(applications, "the applications are others");
-    different
-}
-
-/// What is different at a gate.
-fn gate_differences(was: &GatePlan, is: &GatePlan) -> Vec<String> {
-    let mut different = Vec::new();
-    if was.automatic != is.automatic {
-        let asks = if is.automatic {
-            "asks nobody"
-        } else {
-            "asks people"
-        };
-        different.push(asks.to_owned());
-    }
-    if is.automatic {
-        return different;
-    }
-    let mut people = |verb: &str, those: &[Approver], others: &[Approver]| {
-        let new: Vec<&Approver> = those.iter().filter(|who| !others.contains(who)).collect();
-        if !new.is_empty() {
-            different.push(format!("{verb} {}", few(&new, MOST_NAMED)));
-        }
-    };
-    people("asks also", &is.approvers, &was.approvers);
-    people("asks no more", &was.approvers, &is.approvers);
-    let escalated = |plan: &GatePlan| plan.escalate.as_ref().map_or(Vec::new(), |e| e.to.clone());
-    people("escalates also to", &escalated(is), &escalated(was));
-    people("escalates no more to", &escalated(was), &escalated(is));
-    let mut note = |changed: bool, what: String| {
-        if changed {
-            different.push(what);
-        }
-    };
-    let quorum = format!("wants {} approvals, wanted {}", is.quorum, was.quorum);
-    note(was.quorum != is.quorum, quorum);
-    let minimum = format!("wants {} at least", is.minimum.name());
-    note(was.minimum != is.minimum, minimum);
-    let expires = format!("waits for {}", words::duration(is.expires));
-    note(was.expires != is.expires, expires);
-    let expiry = "does something else when it expires".to_owned();
-    note(was.on_expiry != is.on_expiry, expiry);
-    let own = if is.self_approval {
-        "lets"
-    } else {
-        "does not let"
-    };
-    let own = format!("{own} people approve what they did themselves");
-    note(was.self_approval != is.self_approval, own);
-    let identities = "knows people by other identities".to_owned();
-    note(was.people != is.people, identities);
-    different
 }

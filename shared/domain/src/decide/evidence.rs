@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::differences::in_window;
 use super::turn::{Turn, servers};
 use super::{health, settings, window};
 use crate::gate::{
@@ -139,9 +140,9 @@ pub(super) fn changes(turn: &Turn, frozen: &Evidence, put_off: &BTreeSet<ServerI
             }
         }
     }
-    if frozen.window != turn.wave.plan.window {
-        changes.push("the window is another one".to_owned());
-    }
+    in_window(frozen.window.as_ref(), turn.wave.plan.window.as_ref())
+        .into_iter()
+        .for_each(|change| changes.push(change));
     changes
 }
 

@@ -30,6 +30,7 @@ fn strict(plan: &mut Plan) {
 }
 
 type Change = fn(&mut GatePlan);
+type PlanChange = fn(&mut Plan);
 
 #[test]
 fn once_a_wave_was_started_its_gates_get_no_looser() {
@@ -85,7 +86,7 @@ fn once_a_wave_was_started_its_gates_get_no_looser() {
 
 #[test]
 fn where_silence_acts_nobody_makes_it_act_sooner_or_for_want_of_people() {
-    let tried = |on_expiry: OnExpiry, change: fn(&mut Plan)| {
+    let tried = |on_expiry: OnExpiry, change: PlanChange| {
         let mut hand = asking(|plan| {
             strict(plan);
             plan.gates.finalize.people.clear();
@@ -95,7 +96,7 @@ fn where_silence_acts_nobody_makes_it_act_sooner_or_for_want_of_people() {
         hand.send_as(operator(), body);
         hand.answer()
     };
-    let cases: [(fn(&mut Plan), &str); 5] = [
+    let cases: [(PlanChange, &str); 5] = [
         (
             |plan| plan.gates.finalize.expires = SignedDuration::from_secs(1),
             "the finalize gate would take silence for {} after 1 s, not 24 h",
@@ -149,7 +150,7 @@ fn where_silence_acts_nobody_makes_it_act_sooner_or_for_want_of_people() {
                 )
             );
         }
-        let with_others: fn(&mut Plan) = |plan| {
+        let with_others: PlanChange = |plan| {
             let gate = &mut plan.gates.finalize;
             gate.approvers = vec![iam("anna"), iam("eve")];
             gate.expires = gate.expires.saturating_mul(2);
@@ -221,7 +222,7 @@ fn a_wave_that_waits_can_be_given_any_gates() {
     assert_eq!(
         hand.answer(),
         "MessageCounted: The plan was changed; a gate that was asked is asked again. What is \
-         different: the finalize gate asks nobody."
+         different: the finalize gate asks nobody, asked people."
     );
 }
 
@@ -261,10 +262,11 @@ fn who_is_asked_is_told_what_changed() {
             format!("{} changed the plan", operator()).as_str(),
             "the cutover gate asks also eve@example.com",
             "the cutover gate escalates also to lead@example.com",
-            "the cutover gate wants 3 approvals, wanted 2",
-            "the cutover gate wants Slack at least",
-            "the cutover gate waits for 2 h",
-            "the policy is another one",
+            "the cutover gate wants 3 approvals, wanted 2 approvals",
+            "the cutover gate wants Slack at least, wanted a page opened with AWS credentials at least",
+            "the cutover gate waits for 2 h, waited for 24 h",
+            "the cutover gate escalates 30 min before it expires, escalated never",
+            "the policy's attempts is 3, was 2",
         ]
     );
 }
