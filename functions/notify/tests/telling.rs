@@ -315,6 +315,10 @@ fn every(text: &str) -> Vec<News> {
             gate: Gate::Cutover,
             changes: vec![text.clone(); 60].into_iter().collect(),
         },
+        News::PlanChanged {
+            by: Approver::Mail(text.clone()),
+            changes: vec![text.clone(); 2].into_iter().collect(),
+        },
         News::ApproversUnreached {
             gate: Gate::Finalize,
             approvers: vec![Approver::Mail(text.clone()); 22],

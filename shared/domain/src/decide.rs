@@ -245,6 +245,7 @@ fn existing_or_begun(
         open: BTreeMap::new(),
         gates: BTreeMap::new(),
         rounds: BTreeMap::new(),
+        unshown: BTreeMap::new(),
         questions: Vec::new(),
         accepted_failures: 0,
         starved_since: None,

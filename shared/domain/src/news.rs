@@ -68,6 +68,13 @@ pub enum News {
         /// What changed.
         changes: Changes,
     },
+    /// Somebody changed the plan of a wave that had started.
+    PlanChanged {
+        /// Who.
+        by: Approver,
+        /// What is different.
+        changes: Changes,
+    },
     /// Nobody gets the mails of some who are asked at a gate.
     ApproversUnreached {
         /// Which gate.
@@ -111,6 +118,7 @@ impl News {
             Self::ReplicationStalled { .. } => "replication_stalled",
             Self::TerminationRefused { .. } => "termination_refused",
             Self::GateAsksAgain { .. } => "gate_asks_again",
+            Self::PlanChanged { .. } => "plan_changed",
             Self::ApproversUnreached { .. } => "approvers_unreached",
             Self::GateApprovedInPart { .. } => "gate_approved_in_part",
             Self::WaveCompleted => "wave_completed",
@@ -131,6 +139,7 @@ impl News {
             Self::WaveStarted { .. }
             | Self::ServerFailed { .. }
             | Self::GateAsksAgain { .. }
+            | Self::PlanChanged { .. }
             | Self::GateApprovedInPart { .. }
             | Self::WaveCompleted
             | Self::RollbackStarted { .. }

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::audit::AuditHead;
-use crate::gate::{Gate, GateState};
+use crate::gate::{Changes, Gate, GateState};
 use crate::hold::Hold;
 use crate::id::{EffectId, WaveId};
 use crate::plan::{Approver, Plan};
@@ -53,6 +53,10 @@ pub struct Wave {
     pub gates: BTreeMap<Gate, GateState>,
     /// How often each gate was asked.
     pub rounds: BTreeMap<Gate, u32>,
+    /// What changed since the start and was not shown to those who decide: the next question of each
+    /// gate names it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub unshown: BTreeMap<Gate, Changes>,
     /// Questions that stand in Slack in messages that can be changed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub questions: Vec<Question>,

@@ -2,6 +2,7 @@
 //! of its own for each kind of news; by mail, and in Slack where a wave asks there.
 
 use askama::Template;
+use tidegate_domain::gate::Changes;
 use tidegate_domain::id::{SnapshotId, WaveId};
 use tidegate_domain::news::News;
 use tidegate_domain::plan::Window;
@@ -70,6 +71,15 @@ struct TerminationRefused<'a> {
 struct GateAsksAgain<'a> {
     wave: &'a WaveId,
     gate: &'a str,
+    changes: Vec<String>,
+    more: usize,
+}
+
+#[derive(Template)]
+#[template(path = "news/plan_changed.txt")]
+struct PlanChanged<'a> {
+    wave: &'a WaveId,
+    by: String,
     changes: Vec<String>,
     more: usize,
 }
@@ -248,12 +258,17 @@ fn written(wave: &WaveId, news: &News) -> (String, String) {
             GateAsksAgain {
                 wave,
                 gate: gate.name(),
-                changes: changes
-                    .first(MOST_CHANGES)
-                    .0
-                    .iter()
-                    .map(|change| one_line(change, LONGEST_REASON))
-                    .collect(),
+                changes: lines(changes),
+                more: changes.first(MOST_CHANGES).1,
+            }
+            .render(),
+        ),
+        News::PlanChanged { by, changes } => (
+            format!("wave {wave}: the plan was changed"),
+            PlanChanged {
+                wave,
+                by: one_line(&by.to_string(), LONGEST_REASON),
+                changes: lines(changes),
                 more: changes.first(MOST_CHANGES).1,
             }
             .render(),
@@ -325,6 +340,13 @@ fn written(wave: &WaveId, news: &News) -> (String, String) {
     // it is about is still told.
     let text = text.unwrap_or_else(|_| about.clone());
     (about, text)
+}
+
+/// The first changes, a line each.
+fn lines(changes: &Changes) -> Vec<String> {
+    let (first, _) = changes.first(MOST_CHANGES);
+    let lines = first.iter().map(|change| one_line(change, LONGEST_REASON));
+    lines.collect()
 }
 
 /// When a window opens and closes, for people.

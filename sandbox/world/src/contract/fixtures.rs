@@ -155,6 +155,7 @@ pub fn wave(id: &WaveId) -> Wave {
         open: BTreeMap::new(),
         gates: BTreeMap::new(),
         rounds: BTreeMap::new(),
+        unshown: BTreeMap::new(),
         questions: Vec::new(),
         accepted_failures: 0,
         starved_since: None,

@@ -1,13 +1,15 @@
 //! A plan that is changed while its wave is under way.
 //!
 //! **Invariant 9**: once a wave was started its gates get no looser, or whoever may apply plans
-//! could decide alone. What changes is told by name, to those who are asked and in the chain.
+//! could decide alone. What changes is told by name: on the topic, in the chain, and to those who are
+//! asked, now or with the next question.
 
 use super::differences::{differences, gates_of};
 use super::gates;
 use super::inbox::{Answer, in_motion};
 use super::turn::Turn;
 use crate::gate::{Changes, Gate};
+use crate::news::News;
 use crate::plan::{Approver, GatePlan, OnExpiry, Plan};
 use crate::wave::{Claims, Phase};
 use crate::words;
@@ -41,36 +43,35 @@ pub(super) fn amend(turn: &mut Turn, by: &Approver, plan: Plan) -> Answer {
             looser.join("; ")
         ));
     }
-    let different: Changes = differences(&turn.wave.plan, &plan).into_iter().collect();
-    let changes = || -> Changes {
-        let changed = format!("{by} changed the plan");
-        let mut changes: Changes = std::iter::once(changed).collect();
-        changes.add(different.clone());
-        changes
-    };
-    match turn.wave.phase {
-        Phase::Finalizing | Phase::RollingBack | Phase::Aborting => {
-            return Err("it is too late to change the plan".to_owned());
-        }
-        Phase::CuttingOver => {
-            if turn.servers.iter().any(in_motion) {
-                return Err("cutovers are under way; change the plan when they rest".to_owned());
-            }
-            gates::lapse_if_asked(turn, Gate::Cutover, changes());
-            turn.enter(Phase::AwaitingCutover);
-        }
-        Phase::AwaitingCutover => {
-            gates::lapse_if_asked(turn, Gate::Cutover, changes());
-        }
-        Phase::Soaking { .. } | Phase::AwaitingFinalize => {
-            gates::lapse_if_asked(turn, Gate::Finalize, changes());
+    let asked = match turn.wave.phase {
+        Phase::CuttingOver if turn.servers.iter().any(in_motion) => {
+            return Err("cutovers are under way; change the plan when they rest".to_owned());
         }
         Phase::Waiting
         | Phase::Preflight { .. }
         | Phase::Testing
+        | Phase::AwaitingCutover
+        | Phase::CuttingOver => Gate::Cutover,
+        Phase::Soaking { .. } | Phase::AwaitingFinalize => Gate::Finalize,
+        Phase::Finalizing
+        | Phase::RollingBack
+        | Phase::Aborting
         | Phase::Completed
         | Phase::RolledBack
-        | Phase::Aborted => {}
+        | Phase::Aborted => return Err("it is too late to change the plan".to_owned()),
+    };
+    let different: Changes = differences(&turn.wave.plan, &plan).into_iter().collect();
+    if started {
+        let mut changes: Changes = std::iter::once(format!("{by} changed the plan")).collect();
+        changes.add(different.clone());
+        gates::tell_change(turn, asked, &changes);
+        turn.tell(News::PlanChanged {
+            by: by.clone(),
+            changes: different.clone(),
+        });
+    }
+    if turn.wave.phase == Phase::CuttingOver {
+        turn.enter(Phase::AwaitingCutover);
     }
     if let Phase::Soaking { .. } = turn.wave.phase {
         let until = turn.wave.phase_since.saturating_add(plan.gates.soak);

@@ -310,7 +310,7 @@ pub(super) fn ask_again(turn: &mut Turn, gate: Gate) -> Answer {
         }
         (Gate::Cutover, Phase::Soaking { .. } | Phase::AwaitingFinalize) => {
             // What runs in AWS already soaks on, and is asked about with the rest.
-            turn.wave.gates.remove(&Gate::Finalize);
+            gates::ask_anew(turn, Gate::Finalize);
             turn.enter(Phase::AwaitingCutover);
         }
         (Gate::Cutover | Gate::Finalize, phase) => {
@@ -320,6 +320,6 @@ pub(super) fn ask_again(turn: &mut Turn, gate: Gate) -> Answer {
             ));
         }
     }
-    turn.wave.gates.remove(&gate);
+    gates::ask_anew(turn, gate);
     Ok(format!("The {gate} gate is asked again for what is left."))
 }

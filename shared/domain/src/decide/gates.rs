@@ -107,6 +107,32 @@ pub(super) fn lapse_if_asked(turn: &mut Turn, gate: Gate, changes: Changes) {
     }
 }
 
+/// Something changed that everybody who decides is to know: the gate that is asked in this phase is asked
+/// again, and another names it with its next question.
+pub(super) fn tell_change(turn: &mut Turn, asked: Gate, changes: &Changes) {
+    lapse_if_asked(turn, asked, changes.clone());
+    for gate in [Gate::Cutover, Gate::Finalize] {
+        let lapsed = matches!(turn.wave.gates.get(&gate), Some(GateState::Lapsed { .. }));
+        if gate != asked || !lapsed {
+            keep_unshown(turn, gate, changes.clone());
+        }
+    }
+}
+
+/// What the next question of a gate is to name.
+pub(super) fn keep_unshown(turn: &mut Turn, gate: Gate, changes: Changes) {
+    if !changes.is_empty() {
+        turn.wave.unshown.entry(gate).or_default().add(changes);
+    }
+}
+
+/// Ask a gate anew. What its people were to be shown stays to be shown.
+pub(super) fn ask_anew(turn: &mut Turn, gate: Gate) {
+    if let Some(GateState::Lapsed { changes, .. }) = turn.wave.gates.remove(&gate) {
+        keep_unshown(turn, gate, changes);
+    }
+}
+
 /// What was said does not count any more: tell people what changed, then ask again.
 fn lapse(turn: &mut Turn, gate: Gate, plan: &GatePlan, changes: Changes) {
     if plan.automatic {
@@ -265,11 +291,13 @@ fn ask(turn: &mut Turn, gate: Gate, plan: &GatePlan, changed: Changes) -> bool {
         return false;
     }
     let round = turn.wave.rounds.get(&gate).copied().unwrap_or(0);
-    let evidence = evidence::evidence(turn, gate, round, changed);
+    let mut told = turn.wave.unshown.get(&gate).cloned().unwrap_or_default();
+    told.add(changed);
+    let evidence = evidence::evidence(turn, gate, round, told);
     let expires = later(turn.now, plan.expires);
     let open = OpenGate::new(evidence, turn.now, expires);
     if plan.automatic {
-        turn.wave.rounds.insert(gate, round + 1);
+        asked(turn, gate, round);
         let all = open.evidence.servers.iter().map(|s| s.server.clone());
         let all: BTreeSet<ServerId> = all.collect();
         approve(turn, gate, open, &all);
@@ -288,7 +316,7 @@ fn ask(turn: &mut Turn, gate: Gate, plan: &GatePlan, changed: Changes) -> bool {
     let Some(effect) = turn.plan(task) else {
         return false;
     };
-    turn.wave.rounds.insert(gate, round + 1);
+    asked(turn, gate, round);
     turn.note_by(
         "GateOpened",
         format!(
@@ -303,6 +331,12 @@ fn ask(turn: &mut Turn, gate: Gate, plan: &GatePlan, changed: Changes) -> bool {
     turn.look_again(expires);
     turn.wave.gates.insert(gate, GateState::Open(open));
     false
+}
+
+/// A gate was asked, with everything that was to be shown.
+fn asked(turn: &mut Turn, gate: Gate, round: u32) {
+    turn.wave.rounds.insert(gate, round + 1);
+    turn.wave.unshown.remove(&gate);
 }
 
 /// The gate is approved for these servers; the others are put off.

@@ -159,7 +159,7 @@ fn resume(turn: &mut Turn, id: HoldId) -> Answer {
         HoldReason::SourcesStopped { .. } => started_by_hand(turn),
         HoldReason::Rejected { gate, .. } | HoldReason::Expired { gate } => {
             if let Some(gate) = Gate::from_name(&gate) {
-                turn.wave.gates.remove(&gate);
+                gates::ask_anew(turn, gate);
             }
         }
         HoldReason::Asked { .. }

@@ -49,7 +49,9 @@ pub(super) fn answered(turn: &mut Turn, effect: &Effect, asked: &Asked<'_>, outc
             // Who was to be asked is asked once the wave goes on.
             match asked.asking {
                 Asking::First => {
+                    let unshown = std::mem::take(&mut open.evidence.changed);
                     turn.wave.gates.remove(&asked.gate);
+                    gates::keep_unshown(turn, asked.gate, unshown);
                 }
                 Asking::Reminder => {
                     open.reminded = None;

@@ -2,8 +2,11 @@
 //! wave was started.
 
 use jiff::SignedDuration;
+use tidegate_domain::effect::{Outcome, Refusal, RefusalKind, Task};
 use tidegate_domain::gate::{Door, Gate, GateState};
+use tidegate_domain::id::JobId;
 use tidegate_domain::message::Body;
+use tidegate_domain::news::News;
 use tidegate_domain::plan::{Escalation, GatePlan, OnExpiry, Plan};
 
 use crate::asking::{CUTOVER, asking, iam, mail};
@@ -269,4 +272,151 @@ fn who_is_asked_is_told_what_changed() {
             "the policy's attempts is 3, was 2",
         ]
     );
+}
+
+/// What people were told of changes of the plan, a line for each time.
+fn plan_changed(hand: &Hand) -> Vec<String> {
+    let news = hand.tasks.iter().filter_map(|task| match task {
+        Task::Notify {
+            news: News::PlanChanged { by, changes },
+            ..
+        } => Some(format!("{by}: {}", changes.clause(50))),
+        _ => None,
+    });
+    news.collect()
+}
+
+fn eve_approves(plan: &mut Plan) {
+    plan.gates.cutover.approvers = vec![mail("eve")];
+}
+
+const EVE: [&str; 3] = [
+    "iam:arn:aws:iam::111122223333:user/operator changed the plan",
+    "the cutover gate asks also eve@example.com",
+    "the cutover gate asks no more ops@example.com",
+];
+
+/// A wave of which both gates ask, in this phase.
+fn asks_twice(phase: &str) -> Hand {
+    let mut plan = plan(2, 1);
+    plan.gates.finalize = plan.gates.cutover.clone();
+    let mut hand = Hand::new(plan);
+    hand.until(phase);
+    hand
+}
+
+fn change(hand: &mut Hand, change: impl FnOnce(&mut Plan)) {
+    let body = changed(hand, change);
+    hand.send_as(operator(), body);
+    let answer = hand.answer();
+    assert!(answer.starts_with("MessageCounted"), "{answer}");
+}
+
+#[test]
+fn what_changes_while_nobody_is_asked_is_told_at_once_and_with_the_next_question_of_each_gate() {
+    for phase in ["Preflight", "Testing"] {
+        let mut hand = asks_twice(phase);
+        change(&mut hand, eve_approves);
+        assert_eq!(
+            plan_changed(&hand),
+            [format!("{}: {}; {}", operator(), EVE[1], EVE[2])]
+        );
+        hand.asked();
+        assert_eq!(hand.evidence(CUTOVER).changed.told, EVE);
+        hand.approve_as(mail("eve"));
+        hand.until("Soaking");
+        change(&mut hand, |plan| plan.policy.attempts += 1);
+        assert_eq!(plan_changed(&hand).len(), 2);
+        hand.until_that("the finalize gate", |hand| hand.is_open(Gate::Finalize));
+        let again = [EVE[0], "the policy's attempts is 3, was 2"];
+        assert_eq!(
+            hand.evidence(Gate::Finalize).changed.told,
+            [&EVE[..], &again[..]].concat(),
+            "{phase}"
+        );
+        // Once shown it is no news.
+        hand.send(Body::Hold {
+            note: String::new(),
+        });
+        hand.now = hand.open(Gate::Finalize).expires;
+        hand.turn();
+        hand.resume();
+        hand.until_that("the next question", |hand| {
+            hand.is_open(Gate::Finalize) && hand.evidence(Gate::Finalize).round == 1
+        });
+        assert_eq!(hand.evidence(Gate::Finalize).changed.told.len(), 1);
+    }
+}
+
+#[test]
+fn what_changes_at_an_open_gate_is_told_at_the_other_one_too() {
+    let mut hand = asks_twice("AwaitingCutover");
+    hand.asked();
+    change(&mut hand, eve_approves);
+    assert_eq!(plan_changed(&hand).len(), 1);
+    hand.asked();
+    assert_eq!(hand.evidence(CUTOVER).changed.told, EVE);
+    hand.approve_as(mail("eve"));
+    hand.until_that("the finalize gate", |hand| hand.is_open(Gate::Finalize));
+    assert_eq!(hand.evidence(Gate::Finalize).changed.told, EVE);
+}
+
+#[test]
+fn what_was_to_be_shown_is_not_lost_with_a_question_that_nobody_got() {
+    let mut hand = asks_twice("Testing");
+    change(&mut hand, eve_approves);
+    hand.refuse.push((
+        "gate",
+        Outcome::Refused(Refusal {
+            kind: RefusalKind::Guard,
+            message: "no such topic".to_owned(),
+        }),
+    ));
+    hand.until_held();
+    hand.resume();
+    hand.asked();
+    assert_eq!(hand.evidence(CUTOVER).changed.told, EVE);
+}
+
+#[test]
+fn what_was_to_be_shown_is_not_lost_with_an_expiry() {
+    let mut hand = asks_twice("AwaitingCutover");
+    hand.asked();
+    hand.until_held();
+    change(&mut hand, eve_approves);
+    hand.resume();
+    hand.until_that("the next question", |hand| {
+        hand.is_open(CUTOVER) && hand.evidence(CUTOVER).round == 1
+    });
+    assert_eq!(hand.evidence(CUTOVER).changed.told, EVE);
+}
+
+#[test]
+fn what_changes_at_a_gate_that_lapsed_into_more_tests_is_told_when_it_asks() {
+    let mut hand = asks_twice("AwaitingCutover");
+    hand.asked();
+    // Somebody tests a server elsewhere, so that its test counts no more.
+    let seen = hand.seen.values_mut().next().expect("a server");
+    seen.last_test = JobId::parse("mgnjob-99999999999999999").ok();
+    hand.until("Testing");
+    change(&mut hand, eve_approves);
+    hand.asked();
+    let told = &hand.evidence(CUTOVER).changed.told;
+    assert!(
+        EVE.iter().all(|clause| told.iter().any(|t| t == clause)),
+        "{told:?}"
+    );
+}
+
+#[test]
+fn what_changes_before_the_start_is_no_news() {
+    let mut waits = plan(1, 0);
+    waits.start = tidegate_domain::plan::Start::Manual;
+    let mut hand = Hand::new(waits);
+    hand.turn();
+    change(&mut hand, eve_approves);
+    hand.send_as(operator(), Body::Start);
+    hand.asked();
+    assert_eq!(plan_changed(&hand), [""; 0]);
+    assert_eq!(hand.evidence(CUTOVER).changed.told, [""; 0]);
 }

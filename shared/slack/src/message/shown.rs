@@ -71,7 +71,11 @@ impl Question<'_> {
         let warnings = warnings.iter().map(|w| &w.text);
         let parts: [(&str, Vec<String>, usize); 4] = [
             (
-                "Changed since it was asked",
+                if self.evidence.round > 0 {
+                    "Changed since it was asked"
+                } else {
+                    "Changed since the wave started"
+                },
                 sentences(told.iter()),
                 more_changed,
             ),
