@@ -30,10 +30,10 @@ mod criticality;
 mod expiry;
 #[path = "decide/gates.rs"]
 mod gates;
-#[path = "decide/jobs.rs"]
-mod jobs;
 #[path = "decide/halted.rs"]
 mod halted;
+#[path = "decide/jobs.rs"]
+mod jobs;
 #[path = "decide/launches.rs"]
 mod launches;
 #[path = "decide/news.rs"]
