@@ -65,6 +65,8 @@ pub struct Checks {
     pub used: BTreeSet<EffectId>,
     /// When each wave began to soak.
     pub soaking: BTreeMap<WaveId, Timestamp>,
+    /// The evidence on which each server was approved that was read to stall since.
+    pub stalled: BTreeMap<ServerId, String>,
     /// When each server was last read with neither lag nor backlog.
     pub caught_up: BTreeMap<ServerId, Timestamp>,
     /// What the run came across.

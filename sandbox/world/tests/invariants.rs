@@ -8,10 +8,13 @@ use mgn_sim::ssm::SsmConfig;
 use mgn_sim::{Config, InitialState, Machine};
 use serde_json::json;
 use tidegate_domain::effect::{Outcome, Task};
-use tidegate_domain::gate::{Asking, Door, Evidence, Gate, GateState, OpenGate, Part, Verdict};
+use tidegate_domain::gate::{
+    Asking, Door, Evidence, Gate, GateState, OpenGate, Part, Shown, Verdict,
+};
 use tidegate_domain::hold::{Hold, HoldId, HoldReason};
 use tidegate_domain::id::{EffectId, MessageId, ServerId};
 use tidegate_domain::message::{Body, Message};
+use tidegate_domain::observation::ReplicationState;
 use tidegate_domain::plan::{Approver, OnExpiry};
 use tidegate_domain::server::{Launch, Passed, Stage, TestInstance, Trial};
 use tidegate_domain::wave::{Phase, Posted};
@@ -73,6 +76,8 @@ impl Test {
                 settings: Default::default(),
                 put_off: Default::default(),
                 question: None,
+                acted_on: None,
+                lapse: None,
             };
             draft.wave.gates.insert(gate, approved);
         }
@@ -94,7 +99,7 @@ impl Test {
             .insert(wave, at(-100_000));
         let mut seen = all_seen("checks", 1, at(0));
         for server in seen.values_mut() {
-            server.replication.state = tidegate_domain::observation::ReplicationState::Continuous;
+            server.replication.state = ReplicationState::Continuous;
             server.replication.lag = Some(SignedDuration::ZERO);
             server.replication.backlog_bytes = 0;
         }
@@ -463,6 +468,8 @@ fn a_gate_that_nobody_approved_is_found() {
             settings: Default::default(),
             put_off: Default::default(),
             question: None,
+            acted_on: None,
+            lapse: None,
         };
         draft.wave.gates.insert(Gate::Cutover, approved);
     });
@@ -531,6 +538,45 @@ fn a_test_instance_that_is_forgotten_is_found() {
     };
     assert_eq!(found(TestInstance::Kept { until: at(9) }), [0; 0]);
     assert_eq!(found(TestInstance::Gone), [11]);
+}
+
+#[test]
+fn a_cutover_that_begins_on_what_changed_since_is_found() {
+    for stalls in [true, false] {
+        let mut test = Test::new();
+        let approve = |draft: &mut Draft| {
+            if let Some(GateState::Approved { acted_on, .. }) =
+                draft.wave.gates.get_mut(&Gate::Cutover)
+            {
+                *acted_on = Some(Shown::default());
+            }
+            let instance = TestInstance::Gone;
+            draft.servers[0].stage = Stage::Tested { instance };
+        };
+        test.change(approve);
+        let mut looked = |stage: Option<Stage>, state| {
+            test.change(|draft| {
+                draft.loaded.seen = all_seen("checks", 1, at(0));
+                for seen in draft.loaded.seen.values_mut() {
+                    seen.replication.state = state;
+                }
+                if let Some(stage) = stage {
+                    draft.servers[0].stage = stage;
+                }
+            });
+            saved(&test.cloud, &test.draft.turn());
+            test.violated()
+        };
+        let state = if stalls {
+            ReplicationState::Stalled
+        } else {
+            ReplicationState::Rescan
+        };
+        assert_eq!(looked(None, state), [0u8; 0]);
+        let settling = Some(Stage::Settling { since: at(0) });
+        let found = looked(settling, ReplicationState::Continuous);
+        assert_eq!(found, if stalls { vec![7] } else { vec![] });
+    }
 }
 
 #[test]

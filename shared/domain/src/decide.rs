@@ -23,6 +23,7 @@ mod rollback;
 mod stalls;
 
 mod access;
+mod changes;
 mod claims;
 mod evidence;
 mod gates;

@@ -7,6 +7,7 @@ mod changes;
 mod evidence;
 mod facts;
 mod people;
+mod shown;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -21,6 +22,7 @@ pub use evidence::{
     CheckShown, Evidence, LeftOut, ServerEvidence, Summary, Took, Waited, Waived, Warning,
     WarningKind,
 };
+pub use shown::{Shown, Trouble};
 
 /// How long a decision may be on its way from when the console took it until it lies in the inbox:
 /// no longer than the console's function lives (30 seconds), and a margin for clocks that differ.
@@ -85,9 +87,17 @@ pub enum GateState {
         #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
         put_off: BTreeSet<ServerId>,
         /// What was asked and who approved, until the approval is acted on: until then it can be
-        /// withdrawn, and it lapses when the evidence changes materially.
+        /// withdrawn, and it lapses as a whole when the evidence changes materially.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         question: Option<Box<OpenGate>>,
+        /// What was shown, while the approval is acted on: it lapses for what has not begun when
+        /// that changes materially.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        acted_on: Option<Shown>,
+        /// What changed since: the servers that it concerns are approved no more, and the gate asks
+        /// again once the others have come to rest.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        lapse: Option<Lapse>,
     },
     /// The evidence changed materially; people are being told, then the gate asks again.
     Lapsed {
@@ -98,6 +108,17 @@ pub enum GateState {
         /// The effect that tells people.
         told: Option<EffectId>,
     },
+}
+
+/// That an approval does not count for some of its servers any more.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lapse {
+    /// Which.
+    pub servers: BTreeSet<ServerId>,
+    /// What changed.
+    pub changes: Changes,
+    /// The effect that tells people.
+    pub told: Option<EffectId>,
 }
 
 /// A gate that waits for people.

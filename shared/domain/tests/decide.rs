@@ -26,6 +26,8 @@ mod waves;
 mod bounds;
 #[path = "decide/criticality.rs"]
 mod criticality;
+#[path = "decide/cutovers.rs"]
+mod cutovers;
 #[path = "decide/expiry.rs"]
 mod expiry;
 #[path = "decide/gates.rs"]

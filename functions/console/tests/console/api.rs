@@ -457,6 +457,8 @@ async fn decisions_that_do_not_count_are_refused() {
                 settings: Default::default(),
                 put_off: Default::default(),
                 question: None,
+                acted_on: None,
+                lapse: None,
             };
             wave.gates.insert(Gate::Cutover, approved);
         })

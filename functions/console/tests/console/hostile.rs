@@ -178,6 +178,8 @@ async fn pages(text: &str) -> Vec<Response> {
                 settings: Default::default(),
                 put_off: Default::default(),
                 question: None,
+                acted_on: None,
+                lapse: None,
             };
             wave.gates.insert(Gate::Cutover, approved);
         })

@@ -241,6 +241,8 @@ async fn a_link_is_refused_when_the_gate_has_moved_on() {
             settings: Default::default(),
             put_off: Default::default(),
             question: None,
+            acted_on: None,
+            lapse: None,
         };
         wave.gates.insert(Gate::Cutover, approved);
     });
@@ -357,6 +359,8 @@ fn approved_on(question: Option<Box<OpenGate>>) -> GateState {
         settings: Default::default(),
         put_off: Default::default(),
         question,
+        acted_on: None,
+        lapse: None,
     }
 }
 

@@ -73,6 +73,8 @@ pub(super) fn approved_by(wave: &mut Wave, user: &str) {
         settings: Default::default(),
         put_off: Default::default(),
         question: None,
+        acted_on: None,
+        lapse: None,
     };
     wave.gates.insert(Gate::Cutover, approved);
 }

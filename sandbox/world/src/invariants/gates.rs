@@ -61,6 +61,10 @@ fn count(cloud: &Cloud, gate: Gate, state: &GateState, earlier: Option<&GateStat
         (GateState::Approved { put_off, .. }, Some(GateState::Open(_))) if !put_off.is_empty() => {
             came("approved in part");
         }
+        (
+            GateState::Approved { lapse: Some(_), .. },
+            Some(GateState::Approved { lapse: None, .. }),
+        ) => came("lapsed for what had not begun"),
         _ => {}
     }
 }

@@ -1,12 +1,13 @@
-//! Invariant 7: no cutover without a passed test by our own job, an approved gate, a fresh read of
-//! zero lag and an open window; no finalize before the soak is over and its gate decided. And
+//! Invariant 7: no cutover without a passed test by our own job, an approved gate whose evidence still
+//! holds, a fresh read of zero lag and an open window; no finalize before the soak is over and its gate decided. And
 //! nothing new starts while a wave is held.
 
 use jiff::SignedDuration;
 use tidegate_domain::effect::Task;
 use tidegate_domain::gate::{Gate, GateState};
-use tidegate_domain::id::{JobId, ServerId, WaveId};
-use tidegate_domain::server::{Server, Stage};
+use tidegate_domain::id::{ApplicationName, JobId, ServerId, WaveId};
+use tidegate_domain::observation::ReplicationState;
+use tidegate_domain::server::{End, Server, Stage};
 use tidegate_domain::wave::{Phase, Wave};
 use tidegate_ports::turns::Turn;
 
@@ -146,6 +147,63 @@ fn as_approved(cloud: &Cloud, turn: &Turn<'_>, id: &ServerId) -> Result<(), Stri
     Ok(())
 }
 
+/// A cutover begins only while what people approved still holds: it was not read to stall since,
+/// unless they were shown so, and nobody left out what its application comes after.
+fn evidence_holds(cloud: &Cloud, turn: &Turn<'_>) {
+    let wave = turn.wave;
+    let Some(GateState::Approved {
+        evidence,
+        jobs,
+        acted_on: Some(shown),
+        ..
+    }) = wave.gates.get(&Gate::Cutover)
+    else {
+        return;
+    };
+    let left = |name: &ApplicationName| {
+        let mut of = turn.servers.iter().filter(|s| s.application == *name);
+        of.any(|s| {
+            let skipped = matches!(
+                s.stage,
+                Stage::Ended {
+                    end: End::Skipped { .. }
+                }
+            );
+            skipped && !s.failed && s.cutover.is_none() && jobs.contains_key(&s.id)
+        })
+    };
+    for server in turn.servers {
+        let before = turn.loaded.servers.iter().find(|s| s.id == server.id);
+        if !before.is_some_and(|before| matches!(before.stage, Stage::Tested { .. })) {
+            continue;
+        }
+        let seen = turn.loaded.seen.get(&server.id);
+        let stalls = seen.is_some_and(|s| s.replication.state == ReplicationState::Stalled);
+        let was_shown = shown.replication.contains_key(&server.id);
+        let looked = wave.phase == Phase::CuttingOver && wave.hold.is_none();
+        let mut checks = cloud.checks.borrow_mut();
+        if stalls && !was_shown && looked {
+            checks.stalled.insert(server.id.clone(), evidence.clone());
+        }
+        let stalled = checks.stalled.get(&server.id) == Some(evidence);
+        drop(checks);
+        let begins = matches!(
+            server.stage,
+            Stage::Quiescing { .. } | Stage::Settling { .. }
+        );
+        let plan = wave.plan.application(&server.application);
+        let alone = plan.is_some_and(|plan| plan.after.iter().any(left) || left(&plan.name));
+        if begins && stalled {
+            let text = format!("{} stalled since it was approved", server.id);
+            violated(cloud, 7, text);
+        }
+        if begins && alone {
+            let text = format!("{} was not approved without what left", server.id);
+            violated(cloud, 7, text);
+        }
+    }
+}
+
 /// Whether the gate is approved, for this launch of the server.
 fn approved(wave: &Wave, gate: Gate, server: &Server, job: &JobId) -> Result<(), String> {
     match wave.gates.get(&gate) {
@@ -234,6 +292,7 @@ pub(super) fn saved(cloud: &Cloud, turn: &Turn<'_>) {
             }
         }
     }
+    evidence_holds(cloud, turn);
     let held = |wave: &Wave| wave.hold.is_some();
     if !held(wave) || !turn.loaded.wave.as_ref().is_some_and(held) {
         return;

@@ -1,14 +1,14 @@
 //! Beginning the cutovers of applications: those whose turn has come, whole, and only as they were
 //! approved.
 //!
-//! **Invariant 7**: checked before anything is stopped; `wants` checks again before the launch.
+//! **Invariant 7**: checked before anything is stopped; `wants` checks again before the launch. What
+//! was begun goes on, whatever becomes of the rest: its sources are down.
 
 use super::settings::{self, Standing};
 use super::turn::{Turn, later};
-use super::{cleanup, gates, window};
-use crate::gate::{Gate, GateState};
+use super::{changes, cleanup, gates, window};
+use crate::gate::{Changes, Gate, GateState};
 use crate::id::ApplicationName;
-use crate::plan::Application;
 use crate::server::{JobStep, Purpose, Run, Server, Stage, TestInstance};
 use crate::wave::Phase;
 
@@ -18,7 +18,6 @@ pub(super) fn begin(turn: &mut Turn) {
     if !matches!(turn.wave.phase, Phase::CuttingOver) {
         return;
     }
-    let mut due: Vec<(Application, Vec<usize>)> = Vec::new();
     for application in turn.wave.plan.applications.clone() {
         if !window::may_begin(turn, &application) {
             continue;
@@ -32,15 +31,6 @@ pub(super) fn begin(turn: &mut Turn) {
             .filter(|(_, s)| !gates::is_put_off(turn, Gate::Cutover, &s.id))
             .map(|(index, _)| index)
             .collect();
-        due.push((application, members));
-    }
-    let members = due.iter().flat_map(|(_, members)| members);
-    let changes = settings::changes(turn, members, settings::before_quiesce);
-    if !changes.is_empty() {
-        gates::lapse_if_asked(turn, Gate::Cutover, changes);
-        return turn.look_again_soon();
-    }
-    for (application, members) in due {
         let ready = |index: &usize| turn.servers.get(*index).is_some_and(|s| ready(turn, s));
         if !members.iter().all(ready) {
             turn.look_again_soon();
@@ -57,6 +47,15 @@ pub(super) fn begin(turn: &mut Turn) {
                 };
             });
         }
+    }
+}
+
+/// The approval lapses for servers that have not begun and of which something changed since people
+/// were shown it; they are asked again once what was begun has come to rest.
+pub(super) fn lapse_rest(turn: &mut Turn) {
+    let lapsing = changes::before_begun(turn);
+    if !lapsing.servers.is_empty() {
+        gates::lapse_for(turn, Gate::Cutover, &lapsing);
     }
 }
 
@@ -100,12 +99,10 @@ pub(super) fn lapse_changed(turn: &mut Turn) {
             }
         )
     };
-    let servers = turn.servers.iter().enumerate();
-    let due: Vec<usize> = servers
-        .filter(|(_, s)| is_due(s))
-        .map(|(index, _)| index)
+    let due = turn.servers.iter().filter(|s| is_due(s));
+    let changes: Changes = due
+        .filter_map(|server| settings::before_launch(turn, server).changed())
         .collect();
-    let changes = settings::changes(turn, due.iter(), settings::before_launch);
     if !changes.is_empty() {
         gates::lapse_if_asked(turn, Gate::Cutover, changes);
     }

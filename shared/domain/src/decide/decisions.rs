@@ -8,8 +8,8 @@ use jiff::Timestamp;
 
 use super::inbox::{Answer, in_motion};
 use super::turn::{Turn, servers};
-use super::{cleanup, evidence, gates, reminders, wants};
-use crate::gate::{Approval, Changes, Door, Gate, GateState, OpenGate, Part, Verdict};
+use super::{cleanup, gates, reminders, wants};
+use crate::gate::{Approval, Door, Gate, GateState, OpenGate, Part, Verdict};
 use crate::hold::HoldReason;
 use crate::id::ServerId;
 use crate::plan::{Approver, GatePlan};
@@ -253,7 +253,6 @@ pub(super) fn waive(
         });
     }
     gates::back_to_testing(turn);
-    lapse_before_cutover(turn, ids, &waiver);
     let mended = match turn.wave.hold.as_ref().map(|h| &h.reason) {
         Some(HoldReason::ServersFailed { .. }) => !turn.servers.iter().any(wants::failed),
         Some(HoldReason::BudgetSpent { allowed, .. }) => {
@@ -269,23 +268,6 @@ pub(super) fn waive(
         "{by} waived {check} on {}: {reason}",
         servers(ids.len())
     ))
-}
-
-/// What is still to be cut over was approved without this waiver: the gate asks again. (Until the
-/// cutovers begin the evidence tells.)
-fn lapse_before_cutover(turn: &mut Turn, ids: &[ServerId], waiver: &Waiver) {
-    if turn.wave.phase != Phase::CuttingOver {
-        return;
-    }
-    let still = turn.servers.iter().filter(|s| {
-        ids.contains(&s.id)
-            && matches!(s.stage, Stage::Tested { .. })
-            && !gates::is_put_off(turn, Gate::Cutover, &s.id)
-    });
-    let changes: Changes = still.map(|s| evidence::newly_waived(s, waiver)).collect();
-    if !changes.is_empty() {
-        gates::lapse_if_asked(turn, Gate::Cutover, changes);
-    }
 }
 
 /// Ask a gate again: about everything that is left, or whom it waits for if it is open.

@@ -1,21 +1,18 @@
-//! The evidence of a gate as it is now, and what changed materially since it was frozen.
+//! The evidence of a gate as it is now.
 //!
-//! **Invariant 9**: an approval counts for what was shown. What drifts within its limits is not a
-//! change: lag below the plan's, a newer snapshot, a newer read.
+//! **Invariant 9**: an approval counts for what was shown, and for nothing that people could not see.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::differences::in_window;
 use super::turn::{Turn, servers};
 use super::{health, settings, window};
 use crate::gate::{
-    Changes, CheckShown, Evidence, Gate, LeftOut, ServerEvidence, Summary, Took, Waited, Waived,
-    Warning, WarningKind,
+    Changes, CheckShown, Evidence, Gate, LeftOut, ServerEvidence, Summary, Took, Trouble, Waited,
+    Waived, Warning, WarningKind,
 };
 use crate::id::{ApplicationName, CommandId, ServerId};
-use crate::observation::{ReplicationState, ServerSeen};
 use crate::server::{End, Passed, Server, Stage, TestInstance, Then, Waiver};
 use crate::words;
 
@@ -23,15 +20,6 @@ use crate::words;
 const STALE: SignedDuration = SignedDuration::from_mins(15);
 /// How many servers a warning names.
 const MOST_NAMED: usize = 5;
-
-/// What is wrong with a server's replication, the worst last.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Trouble {
-    None,
-    Behind,
-    Anew,
-    Stopped,
-}
 
 /// The launch that the gate is about, if it is about this server.
 pub(super) fn subject(server: &Server, gate: Gate) -> Option<&Passed> {
@@ -89,127 +77,6 @@ pub(super) fn evidence(turn: &Turn, gate: Gate, round: u32, changed: Changes) ->
     evidence.summary = summary(&evidence);
     evidence.warnings = warnings(turn, &evidence, &subjects);
     evidence
-}
-
-/// What changed materially since the evidence was frozen; nothing about servers that are put off.
-pub(super) fn changes(turn: &Turn, frozen: &Evidence, put_off: &BTreeSet<ServerId>) -> Changes {
-    let gate = frozen.gate;
-    let then: BTreeMap<&ServerId, &ServerEvidence> =
-        frozen.servers.iter().map(|s| (&s.server, s)).collect();
-    let known: BTreeSet<(&ServerId, &str, &str)> = frozen
-        .waived
-        .iter()
-        .chain(&frozen.may_fail)
-        .map(|w| (&w.server, w.check.as_str(), w.reason.as_str()))
-        .collect();
-    let mut changes = Changes::default();
-    for server in &turn.servers {
-        if put_off.contains(&server.id) {
-            continue;
-        }
-        let name = words::one_line(&server.hostname, 80);
-        match (then.get(&server.id), subject(server, gate)) {
-            (None, None) => {}
-            (None, Some(_)) => changes.push(format!("{name} is ready now and was not asked about")),
-            (Some(_), None) => changes.push(match left_out(server) {
-                Some(left) => format!("{name} left the wave: {}", left.reason),
-                None => format!("{name} is {}", server.stage.name()),
-            }),
-            (Some(then), Some(now)) if then.job != now.launch.job => {
-                changes.push(format!("{name} was launched again"));
-            }
-            (Some(then), Some(_)) if gate == Gate::Cutover => {
-                let seen = turn.seen.get(&server.id);
-                let worse = worse(then, frozen.max_lag, seen, turn.wave.plan.policy.max_lag);
-                let waivers = server.waivers.iter();
-                let new = waivers.filter(|w| {
-                    !known.contains(&(&server.id, w.check.as_str(), w.reason.as_str()))
-                });
-                worse
-                    .map(|what| format!("{name} {what}"))
-                    .into_iter()
-                    .chain(settings::since_shown(turn, server, then))
-                    .chain(new.map(|waiver| newly_waived(server, waiver)))
-                    .for_each(|change| changes.push(change));
-            }
-            (Some(then), Some(_)) => {
-                let trouble = health::trouble(turn, server);
-                if let Some(what) = trouble.filter(|what| then.trouble.as_deref() != Some(what)) {
-                    changes.push(format!("{name}: {what}"));
-                }
-            }
-        }
-    }
-    in_window(frozen.window.as_ref(), turn.wave.plan.window.as_ref())
-        .into_iter()
-        .for_each(|change| changes.push(change));
-    changes
-}
-
-/// That a check may fail on a server from now on.
-pub(super) fn newly_waived(server: &Server, waiver: &Waiver) -> String {
-    format!(
-        "{} may fail on {}: {} waived it ({})",
-        waiver.check,
-        words::one_line(&server.hostname, 80),
-        waiver.by,
-        waiver.reason
-    )
-}
-
-/// What became of a server's replication, if it is in worse trouble than was shown.
-fn worse(
-    then: &ServerEvidence,
-    allowed_then: SignedDuration,
-    seen: Option<&ServerSeen>,
-    allowed: SignedDuration,
-) -> Option<String> {
-    let seen = &seen?.replication;
-    let before = then.replication.map_or(Trouble::None, |state| {
-        trouble(state, then.lag, allowed_then)
-    });
-    let now = trouble(seen.state, seen.lag, allowed);
-    if now <= before {
-        return None;
-    }
-    match now {
-        Trouble::None => None,
-        Trouble::Behind => Some(format!(
-            "is {} behind its source; the plan allows {}",
-            words::duration(seen.lag.unwrap_or_default()),
-            words::duration(allowed)
-        )),
-        Trouble::Anew => Some("copies its disks anew".to_owned()),
-        Trouble::Stopped => Some("does not replicate any more".to_owned()),
-    }
-}
-
-fn trouble(
-    state: ReplicationState,
-    lag: Option<SignedDuration>,
-    allowed: SignedDuration,
-) -> Trouble {
-    match state {
-        ReplicationState::Stalled
-        | ReplicationState::Stopped
-        | ReplicationState::Paused
-        | ReplicationState::Disconnected => Trouble::Stopped,
-        ReplicationState::Initiating | ReplicationState::InitialSync => Trouble::Anew,
-        // The agent compares the disks, after a reboot say; what that costs shows as lag.
-        ReplicationState::Rescan
-        | ReplicationState::Backlog
-        | ReplicationState::CreatingSnapshot
-        | ReplicationState::Continuous
-        | ReplicationState::PendingSnapshotShipping
-        | ReplicationState::ShippingSnapshot
-        | ReplicationState::Unknown => {
-            if lag.is_some_and(|lag| lag > allowed) {
-                Trouble::Behind
-            } else {
-                Trouble::None
-            }
-        }
-    }
 }
 
 /// The commands that ran the checks, each once.
@@ -308,9 +175,10 @@ fn shown(server: &Server, waiver: &Waiver) -> Waived {
     }
 }
 
-fn left_out(server: &Server) -> Option<LeftOut> {
-    let end = match &server.stage {
-        Stage::Ended { end } => end,
+/// How a server ended, or will once what is left of it is cleaned up.
+pub(super) fn end(server: &Server) -> Option<&End> {
+    match &server.stage {
+        Stage::Ended { end } => Some(end),
         Stage::Returning {
             then: Then::CleanUp(end),
             ..
@@ -322,10 +190,14 @@ fn left_out(server: &Server) -> Option<LeftOut> {
         | Stage::Terminating {
             then: Then::CleanUp(end),
             ..
-        } => end,
-        _ => return None,
-    };
-    match end {
+        } => Some(end),
+        _ => None,
+    }
+}
+
+/// Why a server left the wave, if it did.
+pub(super) fn left_out(server: &Server) -> Option<LeftOut> {
+    match end(server)? {
         End::Skipped { reason } | End::Failed { reason, .. } => Some(LeftOut {
             server: server.id.clone(),
             hostname: server.hostname.clone(),
@@ -389,7 +261,7 @@ fn warnings(turn: &Turn, evidence: &Evidence, subjects: &[(&Server, &Passed)]) -
     if evidence.gate == Gate::Cutover {
         let in_trouble = |s: &ServerEvidence| {
             s.replication.map_or(Trouble::None, |state| {
-                trouble(state, s.lag, evidence.max_lag)
+                Trouble::of(state, s.lag, evidence.max_lag)
             })
         };
         warn(

@@ -5,13 +5,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::changes::{Lapsing, changes};
 use super::turn::{Turn, later, servers};
 use super::{evidence, reminders, rollback};
 use crate::audit::About;
 use crate::effect::Task;
-use crate::gate::{Approval, Asking, Changes, Evidence, Gate, GateState, OpenGate};
+use crate::gate::{Approval, Asking, Changes, Evidence, Gate, GateState, Lapse, OpenGate};
 use crate::hold::HoldReason;
-use crate::id::{JobId, ServerId};
+use crate::id::{EffectId, JobId, ServerId};
 use crate::news::News;
 use crate::plan::{GatePlan, OnExpiry};
 use crate::server::{Server, Stage};
@@ -28,22 +29,26 @@ pub(super) fn approved(turn: &mut Turn, gate: Gate) -> bool {
             jobs,
             put_off,
             question,
+            lapse: lapsed,
             ..
         }) => {
+            let subject = |s: &&Server| evidence::subject(s, gate).is_some();
+            let mut subjects = turn.servers.iter().filter(subject).peekable();
+            let nothing = subjects.peek().is_none();
+            let waits = subjects.any(|s| !put_off.contains(&s.id));
+            if let Some(Lapse { changes, told, .. }) = lapsed.filter(|_| waits) {
+                end(turn, gate, &plan, changes, told);
+                return plan.automatic;
+            }
             let changes = match &question {
-                Some(open) => evidence::changes(turn, &open.evidence, &put_off),
+                Some(open) => changes(turn, &open.evidence, &put_off),
                 None => other_launches(turn, gate, &jobs, &put_off),
             };
             if !changes.is_empty() {
                 lapse(turn, gate, &plan, changes);
                 return plan.automatic;
             }
-            let mut subjects = turn
-                .servers
-                .iter()
-                .filter(|s| evidence::subject(s, gate).is_some())
-                .peekable();
-            subjects.peek().is_none() || subjects.any(|s| !put_off.contains(&s.id))
+            nothing || waits
         }
         Some(GateState::Open(open)) => count(turn, gate, &plan, open),
         Some(GateState::Lapsed { changes, told, .. }) => {
@@ -79,11 +84,43 @@ pub(super) fn ask_no_more(turn: &mut Turn) {
     turn.wave.gates.retain(|_, state| decided(state));
 }
 
-/// The approval is acted on: it cannot be withdrawn any more.
+/// The approval is acted on: it cannot be withdrawn any more, and lapses only for what has not begun.
 pub(super) fn act_on(turn: &mut Turn, gate: Gate) {
-    if let Some(GateState::Approved { question, .. }) = turn.wave.gates.get_mut(&gate) {
-        *question = None;
+    if let Some(GateState::Approved {
+        question, acted_on, ..
+    }) = turn.wave.gates.get_mut(&gate)
+        && let Some(open) = question.take()
+    {
+        *acted_on = Some(open.evidence.shown());
     }
+}
+
+/// All that was approved has begun and ended: what was shown is compared with nothing any more.
+pub(super) fn acted(turn: &mut Turn, gate: Gate) {
+    if let Some(GateState::Approved { acted_on, .. }) = turn.wave.gates.get_mut(&gate) {
+        *acted_on = None;
+    }
+}
+
+/// These servers are approved no more, and people are told why; the gate asks again once the others
+/// have come to rest.
+pub(super) fn lapse_for(turn: &mut Turn, gate: Gate, lapsing: &Lapsing) {
+    let told = tell(turn, gate, &lapsing.changes);
+    let Some(GateState::Approved { jobs, lapse, .. }) = turn.wave.gates.get_mut(&gate) else {
+        return;
+    };
+    jobs.retain(|server, _| !lapsing.servers.contains(server));
+    let (mut servers, mut changes) = match lapse.take() {
+        Some(before) => (before.servers, before.changes),
+        None => Default::default(),
+    };
+    servers.extend(lapsing.servers.iter().cloned());
+    changes.add(lapsing.changes.clone());
+    *lapse = Some(Lapse {
+        servers,
+        changes,
+        told,
+    });
 }
 
 /// A gate that people were asked at, or that they approved, is asked again because of these.
@@ -94,9 +131,14 @@ pub(super) fn lapse_if_asked(turn: &mut Turn, gate: Gate, changes: Changes) {
             let plan = turn.wave.gate_plan(gate).clone();
             lapse(turn, gate, &plan, changes);
         }
-        Some(GateState::Approved { by, .. }) if !by.is_empty() => {
+        Some(GateState::Approved {
+            by, lapse: before, ..
+        }) if !by.is_empty() => {
+            let before = before.as_ref().map(|before| before.changes.clone());
+            let mut all = before.unwrap_or_default();
+            all.add(changes);
             let plan = turn.wave.gate_plan(gate).clone();
-            lapse(turn, gate, &plan, changes);
+            lapse(turn, gate, &plan, all);
         }
         Some(GateState::Approved { .. }) => drop(turn.wave.gates.remove(&gate)),
         Some(GateState::Lapsed { .. }) => {
@@ -135,10 +177,14 @@ pub(super) fn ask_anew(turn: &mut Turn, gate: Gate) {
 
 /// What was said does not count any more: tell people what changed, then ask again.
 fn lapse(turn: &mut Turn, gate: Gate, plan: &GatePlan, changes: Changes) {
-    if plan.automatic {
-        turn.wave.gates.remove(&gate);
-        ask(turn, gate, plan, changes);
-        return;
+    let told = tell(turn, gate, &changes);
+    end(turn, gate, plan, changes, told);
+}
+
+/// People whom a gate asks are told that it asks again and why; gives the effect that tells them.
+fn tell(turn: &mut Turn, gate: Gate, changes: &Changes) -> Option<EffectId> {
+    if turn.wave.gate_plan(gate).automatic {
+        return None;
     }
     turn.note(
         "EvidenceChanged",
@@ -148,10 +194,19 @@ fn lapse(turn: &mut Turn, gate: Gate, plan: &GatePlan, changes: Changes) {
         ),
     );
     turn.about(About::gate(gate));
-    let told = turn.tell(News::GateAsksAgain {
+    turn.tell(News::GateAsksAgain {
         gate,
         changes: changes.clone(),
-    });
+    })
+}
+
+/// Nothing is approved any more: a gate that decides by itself does so at once, another asks again.
+fn end(turn: &mut Turn, gate: Gate, plan: &GatePlan, changes: Changes, told: Option<EffectId>) {
+    if plan.automatic {
+        turn.wave.gates.remove(&gate);
+        ask(turn, gate, plan, changes);
+        return;
+    }
     turn.wave.gates.insert(
         gate,
         GateState::Lapsed {
@@ -164,7 +219,7 @@ fn lapse(turn: &mut Turn, gate: Gate, plan: &GatePlan, changes: Changes) {
 }
 
 fn count(turn: &mut Turn, gate: Gate, plan: &GatePlan, open: OpenGate) -> bool {
-    let changes = evidence::changes(turn, &open.evidence, &BTreeSet::new());
+    let changes = changes(turn, &open.evidence, &BTreeSet::new());
     if !changes.is_empty() {
         lapse(turn, gate, plan, changes);
         return false;
@@ -390,6 +445,8 @@ fn approve(turn: &mut Turn, gate: Gate, open: OpenGate, approved: &BTreeSet<Serv
             settings,
             put_off,
             question,
+            acted_on: None,
+            lapse: None,
         },
     );
 }

@@ -342,6 +342,7 @@ fn cutting_over(turn: &mut Turn) {
     if !matches!(turn.wave.phase, Phase::CuttingOver) {
         return;
     }
+    cutovers::lapse_rest(turn);
     let moving = turn.servers.iter().any(|s| !rests_after_test(&s.stage));
     if moving {
         return;
@@ -356,6 +357,7 @@ fn cutting_over(turn: &mut Turn) {
         if hold_for_failed(turn) {
             return;
         }
+        gates::acted(turn, Gate::Cutover);
         if !turn
             .servers
             .iter()

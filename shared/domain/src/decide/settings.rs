@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 
 use super::turn::{Turn, later};
-use crate::gate::{Changes, Evidence, Gate, GateState, ServerEvidence, WarningKind};
+use crate::gate::{Evidence, Gate, GateState, ServerEvidence, WarningKind};
 use crate::id::ServerId;
 use crate::launch_settings::{LaunchSettings, list};
 use crate::observation::{ServerSeen, SettingsSeen};
@@ -46,6 +46,16 @@ pub(super) enum Standing {
     NotRead,
     /// They are others, or cannot be read any more; a clause on what changed.
     Changed(String),
+}
+
+impl Standing {
+    /// What changed, if anything did.
+    pub(super) fn changed(self) -> Option<String> {
+        match self {
+            Self::Changed(change) => Some(change),
+            Self::AsApproved | Self::NotRead => None,
+        }
+    }
 }
 
 /// What is to be read of a server's settings.
@@ -203,20 +213,6 @@ pub(super) fn before_quiesce(turn: &Turn, server: &Server) -> Standing {
     standing(turn, server, since, since)
 }
 
-/// What changed in the settings of these servers, by that check.
-pub(super) fn changes<'a>(
-    turn: &Turn,
-    members: impl Iterator<Item = &'a usize>,
-    check: fn(&Turn, &Server) -> Standing,
-) -> Changes {
-    let members = members.filter_map(|index| turn.servers.get(*index));
-    let changed = |server| match check(turn, server) {
-        Standing::Changed(change) => Some(change),
-        Standing::AsApproved | Standing::NotRead => None,
-    };
-    members.filter_map(changed).collect()
-}
-
 /// Whether a cutover may be launched with this server's settings, at the last moment.
 pub(super) fn before_launch(turn: &Turn, server: &Server) -> Standing {
     let configuration = later(turn.now, -TOO_OLD);
@@ -254,10 +250,9 @@ fn standing(
     }
 }
 
-/// What became of a server's settings since an approver was shown them, if anything.
-pub(super) fn since_shown(turn: &Turn, server: &Server, then: &ServerEvidence) -> Option<String> {
+/// What became of a server's settings since an approver was shown them, or shown none, if anything.
+pub(super) fn since_shown(turn: &Turn, server: &Server, shown: Option<&String>) -> Option<String> {
     let seen = &turn.seen.get(&server.id)?.settings;
-    let shown = then.settings.as_ref().map(|mark| &mark.digest);
     let tested = server.test.as_ref()?.settings.as_ref();
     let expected = shown.or(tested)?;
     match (seen.readable(), shown) {

@@ -8,7 +8,7 @@ use tidegate_domain::plan::OnFailure;
 use crate::fixture::{Hand, plan, server_id};
 
 /// `db` with two servers, of which the first is critical or not, and `web` with one that does not
-/// come after them. Approved; the first server and `web` fall behind as the cutovers begin.
+/// come after them. Approved although the first server and `web` are behind.
 fn behind_as_cutovers_begin(critical: bool) -> Hand {
     let mut plan = plan(2, 1);
     plan.policy.launch_timeout = SignedDuration::from_mins(30);
@@ -16,10 +16,11 @@ fn behind_as_cutovers_begin(critical: bool) -> Hand {
     plan.applications[1].after.clear();
     let mut hand = Hand::new(plan);
     hand.asked();
-    hand.approve();
-    hand.until("CuttingOver");
     lag(&mut hand, 0, 5);
     lag(&mut hand, 2, 5);
+    hand.asked_again(1);
+    hand.approve();
+    hand.until("CuttingOver");
     for _ in 0..5 {
         hand.turn();
     }

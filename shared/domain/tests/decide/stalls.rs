@@ -313,8 +313,7 @@ fn a_gate_is_asked_with_the_stall_shown_and_holds_nothing() {
     );
 }
 
-/// Approved, and the first application stalls as the cutovers begin; the second comes after it or
-/// does not.
+/// Approved although the first application stalls; the second comes after it or does not.
 fn stalls_as_cutovers_begin(independent: bool) -> Hand {
     let mut plan = windowless(2);
     if independent {
@@ -322,9 +321,10 @@ fn stalls_as_cutovers_begin(independent: bool) -> Hand {
     }
     let mut hand = Hand::new(plan);
     hand.asked();
+    stalls(&mut hand, 0);
+    hand.asked_again(1);
     hand.approve();
     hand.until("CuttingOver");
-    stalls(&mut hand, 0);
     hand
 }
 
@@ -362,6 +362,11 @@ fn a_cutover_that_waits_for_a_stalled_server_is_held_once_nothing_else_goes_on()
             servers: vec![server_id(0)],
         });
         hand.resume();
+        if !independent {
+            // What comes after it was not approved without it.
+            hand.asked_again(2);
+            hand.approve();
+        }
         hand.until("Completed");
         assert_eq!(hand.stages(), ["skipped", "finalized"]);
     }
@@ -394,9 +399,9 @@ fn whom_the_policy_passes_over_is_left_out_of_the_cutovers_in_the_end() {
         plan.applications[0].servers[0].critical = critical;
         let mut hand = Hand::new(plan);
         hand.asked();
-        hand.approve();
-        hand.until("CuttingOver");
         stalls(&mut hand, 0);
+        hand.asked_again(1);
+        hand.approve();
         if critical {
             hand.until_held();
             assert_eq!(hold(&hand).0, HELD);
