@@ -34,6 +34,7 @@ mod settings;
 mod window;
 
 mod cutovers;
+mod finalizing;
 mod launches;
 mod wants;
 

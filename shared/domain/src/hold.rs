@@ -103,7 +103,8 @@ pub enum HoldReason {
     },
     /// The window closed (or what is left of it is too short) before everything was cut over.
     WindowMissed,
-    /// Servers that run in AWS are not healthy at the end of the soak.
+    /// Servers that run in AWS are not healthy at the end of the soak, or when they are to be
+    /// finalized.
     Unhealthy {
         /// Each with what is wrong.
         servers: Vec<String>,

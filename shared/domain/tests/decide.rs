@@ -30,6 +30,8 @@ mod criticality;
 mod cutovers;
 #[path = "decide/expiry.rs"]
 mod expiry;
+#[path = "decide/finalizing.rs"]
+mod finalizing;
 #[path = "decide/gates.rs"]
 mod gates;
 #[path = "decide/halted.rs"]

@@ -1,6 +1,6 @@
 //! Invariant 7: no cutover without a passed test by our own job, an approved gate whose evidence still
-//! holds, a fresh read of zero lag and an open window; no finalize before the soak is over and its gate decided. And
-//! nothing new starts while a wave is held.
+//! holds, a fresh read of zero lag and an open window; no finalize before the soak is over and its gate
+//! decided, nor of what is gone. And nothing new starts while a wave is held.
 
 use jiff::SignedDuration;
 use tidegate_domain::effect::Task;
@@ -20,6 +20,10 @@ const FRESH: SignedDuration = SignedDuration::from_secs(60);
 
 /// How long ago the launch template of what is launched may have been read.
 const READ_SETTINGS: SignedDuration = SignedDuration::from_mins(5);
+
+/// How long ago an instance may have gone without anybody having looked: two minutes by what is
+/// decided, the decision's own 25 seconds, and the life of the function that looked.
+const LOOKED: SignedDuration = SignedDuration::from_mins(5);
 
 /// A check of one server of a wave.
 type Check = fn(&Cloud, &Wave, &Server) -> Result<(), String>;
@@ -260,7 +264,21 @@ fn finalize(cloud: &Cloud, wave: &Wave, server: &Server) -> Result<(), String> {
             passed.launch.job
         ));
     }
-    Ok(())
+    let was_shown = match wave.gates.get(&Gate::Finalize) {
+        Some(GateState::Approved {
+            acted_on: Some(shown),
+            ..
+        }) => shown.unhealthy.contains_key(&server.id),
+        _ => false,
+    };
+    let instances = region.mgn.instances();
+    let instance = instances.get(passed.launch.instance.as_str());
+    match instance.and_then(|instance| instance.terminated) {
+        Some(at) if cloud.now().duration_since(at) > LOOKED && !was_shown => {
+            Err(format!("its instance is gone since {at}"))
+        }
+        Some(_) | None => Ok(()),
+    }
 }
 
 pub(super) fn saved(cloud: &Cloud, turn: &Turn<'_>) {

@@ -78,6 +78,17 @@ pub(super) fn note_expired_under_hold(turn: &mut Turn) {
     }
 }
 
+/// Whether a server was approved and is no more.
+pub(super) fn has_lapsed(turn: &Turn, gate: Gate, server: &ServerId) -> bool {
+    match turn.wave.gates.get(&gate) {
+        Some(GateState::Approved { lapse, .. }) => {
+            let lapse = lapse.as_ref();
+            lapse.is_some_and(|lapse| lapse.servers.contains(server))
+        }
+        Some(GateState::Open(_) | GateState::Lapsed { .. }) | None => false,
+    }
+}
+
 /// The wave is being ended: nobody is asked any more.
 pub(super) fn ask_no_more(turn: &mut Turn) {
     let decided = |state: &mut GateState| matches!(state, GateState::Approved { .. });
@@ -434,7 +445,11 @@ fn approve(turn: &mut Turn, gate: Gate, open: OpenGate, approved: &BTreeSet<Serv
         turn.tell(News::GateApprovedInPart { gate, text });
     }
     // A finalize is acted on at once.
-    let question = (gate == Gate::Cutover && !by.is_empty()).then(|| Box::new(open));
+    let (question, acted_on) = match gate {
+        _ if turn.wave.gate_plan(gate).automatic => (None, None),
+        Gate::Cutover => (Some(Box::new(open)), None),
+        Gate::Finalize => (None, Some(open.evidence.shown())),
+    };
     turn.wave.gates.insert(
         gate,
         GateState::Approved {
@@ -445,7 +460,7 @@ fn approve(turn: &mut Turn, gate: Gate, open: OpenGate, approved: &BTreeSet<Serv
             settings,
             put_off,
             question,
-            acted_on: None,
+            acted_on,
             lapse: None,
         },
     );

@@ -1,7 +1,7 @@
 //! How a server is that runs in AWS: its instance and EC2's status checks.
 //!
 //! **Invariant 7**: nothing is finalized that was not healthy at the end of its soak, and nothing
-//! that is not when people decide, unless they were shown so.
+//! that is not when people decide or when it is done, unless they were shown so.
 
 use jiff::Timestamp;
 
@@ -38,6 +38,11 @@ pub(super) fn trouble(turn: &Turn, server: &Server) -> Option<&'static str> {
     if turn.wave.phase != Phase::AwaitingFinalize {
         return None;
     }
+    bad(turn, server)
+}
+
+/// What is wrong with a server as it was last looked at, if anything is for certain.
+pub(super) fn bad(turn: &Turn, server: &Server) -> Option<&'static str> {
     match instance(server, turn.seen.get(&server.id)?) {
         Health::Bad(what) => Some(what),
         Health::Good | Health::Unknown(_) => None,

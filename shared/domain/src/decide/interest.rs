@@ -66,7 +66,9 @@ pub fn interest(
             | Stage::Tested {
                 instance: TestInstance::Terminating(JobStep::Due { .. }),
             } => server.instance.as_ref(),
-            Stage::CutOver { .. } if decides_on_health(&wave.phase, now) => {
+            Stage::CutOver { .. } | Stage::Finalizing { .. }
+                if decides_on_health(&wave.phase, now) =>
+            {
                 server.cutover.as_ref().map(|c| &c.launch.instance)
             }
             _ => None,
@@ -115,12 +117,12 @@ pub fn interest(
     interest
 }
 
-/// Whether it is decided now how healthy is what runs in AWS: at the end of the soak, and while
-/// people are asked whether to finalize it.
+/// Whether it is decided now how healthy is what runs in AWS: at the end of the soak, while people
+/// are asked whether to finalize it, and before that is done.
 fn decides_on_health(phase: &Phase, now: Timestamp) -> bool {
     match phase {
         Phase::Soaking { until } => *until <= now,
-        Phase::AwaitingFinalize => true,
+        Phase::AwaitingFinalize | Phase::Finalizing => true,
         _ => false,
     }
 }

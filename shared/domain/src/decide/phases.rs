@@ -7,7 +7,8 @@ use super::health::Health;
 use super::turn::{Turn, later};
 use super::wants::failed;
 use super::{
-    access, claims, cleanup, cutovers, gates, health, rollback, selection, stalls, window,
+    access, claims, cleanup, cutovers, evidence, finalizing, gates, health, rollback, selection, stalls,
+    window,
 };
 use crate::effect::Task;
 use crate::gate::Gate;
@@ -46,13 +47,8 @@ pub(super) fn step(turn: &mut Turn) -> bool {
         Phase::AwaitingCutover => awaiting_cutover(turn),
         Phase::CuttingOver => cutting_over(turn),
         Phase::Soaking { until } => soaking(turn, until),
-        Phase::AwaitingFinalize => {
-            if gates::approved(turn, Gate::Finalize) {
-                turn.enter(Phase::Finalizing);
-            }
-            health::look(turn);
-        }
-        Phase::Finalizing => finalizing(turn),
+        Phase::AwaitingFinalize => awaiting_finalize(turn),
+        Phase::Finalizing => finalizing::step(turn),
         Phase::RollingBack => rollback::rolling_back(turn),
         Phase::Aborting => {
             if all_left(turn) {
@@ -436,25 +432,13 @@ fn soaking(turn: &mut Turn, until: jiff::Timestamp) {
     }
 }
 
-fn finalizing(turn: &mut Turn) {
-    // What was put off waits again at its gate once the rest is finalized.
-    let later = turn.servers.iter().filter(|s| !s.at_rest());
-    let (running, replicating): (Vec<&Server>, Vec<&Server>) =
-        later.partition(|s| matches!(s.stage, Stage::CutOver { .. }));
-    let put_off = |s: &&Server| gates::is_put_off(turn, Gate::Finalize, &s.id);
-    let waits = |s: &&Server| matches!(s.stage, Stage::Tested { .. } | Stage::Replicating);
-    if running.iter().all(put_off) && replicating.iter().all(waits) {
-        if !running.is_empty() {
-            return turn.enter(Phase::AwaitingFinalize);
-        }
-        if !replicating.is_empty() {
-            return turn.enter(Phase::AwaitingCutover);
-        }
+fn awaiting_finalize(turn: &mut Turn) {
+    let subject = |s: &Server| evidence::subject(s, Gate::Finalize).is_some();
+    // Nobody is asked about nothing: all that was left may have been left out.
+    if !turn.servers.iter().any(subject) || gates::approved(turn, Gate::Finalize) {
+        turn.enter(Phase::Finalizing);
     }
-    if turn.servers.iter().all(Server::at_rest) && claims::released(turn) {
-        turn.enter(Phase::Completed);
-        turn.tell(News::WaveCompleted);
-    }
+    health::look(turn);
 }
 
 /// Every server goes its way out of the wave; gives whether all have, and are free.

@@ -1,16 +1,17 @@
 //! What the servers want done now, gathered into as few effects as AWS's batches allow.
 //!
-//! **Invariant 7**: what must hold before a cutover and before a finalize is checked here, at the
-//! last moment before the effect is planned, on reads that are newer than the stage.
+//! **Invariant 7**: what must hold before a cutover is checked here, at the last moment before the
+//! effect is planned, on reads that are newer than the stage. (What must before a finalize:
+//! `finalizing`.)
 
 use std::collections::BTreeMap;
 
 use super::settings::{self, Standing};
 use super::turn::{Turn, later};
-use super::{cutovers, follow, gates, launches, rollback, stalls, window};
-use crate::effect::{IRREVERSIBLE_WITHIN, LifeCycleTarget, Task};
+use super::{cutovers, finalizing, follow, gates, launches, rollback, stalls, window};
+use crate::effect::{LifeCycleTarget, Task};
 use crate::gate::{Gate, GateState};
-use crate::id::{JobId, NodeId, ServerId};
+use crate::id::{NodeId, ServerId};
 use crate::observation::LifeCycle;
 use crate::plan::Document;
 use crate::server::{
@@ -34,7 +35,7 @@ pub(super) fn plan(turn: &mut Turn) {
     rollback::plan(turn);
     cutovers::lapse_changed(turn);
     launches::plan(turn);
-    finalizes(turn);
+    finalizing::plan(turn);
     stalls::retry(turn);
 }
 
@@ -342,51 +343,6 @@ pub(super) fn run_of(stage: &mut Stage) -> Option<&mut Run> {
         | Stage::Silencing { run, .. }
         | Stage::Restarting { run, .. } => Some(run),
         _ => None,
-    }
-}
-
-/// FinalizeCutover for servers whose finalize was approved as they run.
-fn finalizes(turn: &mut Turn) {
-    if !matches!(turn.wave.phase, Phase::Finalizing) {
-        return;
-    }
-    let Some(GateState::Approved { jobs, .. }) = turn.wave.gates.get(&Gate::Finalize).cloned()
-    else {
-        return;
-    };
-    let due: Vec<(usize, JobId)> = turn
-        .servers
-        .iter()
-        .enumerate()
-        .filter_map(|(index, server)| {
-            let ready = match &server.stage {
-                Stage::CutOver { .. } => true,
-                Stage::Finalizing {
-                    call: CallStep::Due { not_before },
-                } => *not_before <= turn.now,
-                _ => false,
-            };
-            let job = &server.cutover.as_ref()?.launch.job;
-            (ready && jobs.get(&server.id) == Some(job)).then(|| (index, job.clone()))
-        })
-        .collect();
-    let not_after = turn.after(IRREVERSIBLE_WITHIN);
-    for batch in due.chunks(MOST_CALLS) {
-        let servers = batch
-            .iter()
-            .filter_map(|(i, job)| turn.servers.get(*i).map(|s| (s.id.clone(), job.clone())))
-            .collect();
-        let Some(effect) = turn.plan(Task::Finalize { servers, not_after }) else {
-            return;
-        };
-        for (index, _) in batch {
-            let effect = effect.clone();
-            turn.with_server(*index, |_, server| {
-                server.stage = Stage::Finalizing {
-                    call: CallStep::Calling { effect },
-                };
-            });
-        }
     }
 }
 
