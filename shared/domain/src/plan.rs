@@ -201,7 +201,8 @@ pub struct Application {
 pub struct Selector {
     /// How it picks.
     pub select: Select,
-    /// Whether a failure of one of these servers holds its application.
+    /// Whether no policy passes over a failure of one of these servers: it holds the application
+    /// while others are cut over, and at the end of the tests the wave, for its gate asks about all.
     pub critical: bool,
 }
 
