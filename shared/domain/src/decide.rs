@@ -28,6 +28,7 @@ mod claims;
 mod evidence;
 mod gates;
 mod health;
+mod lapses;
 mod phases;
 mod selection;
 mod settings;

@@ -269,7 +269,12 @@ fn finalize(cloud: &Cloud, wave: &Wave, server: &Server) -> Result<(), String> {
             acted_on: Some(shown),
             ..
         }) => shown.unhealthy.contains_key(&server.id),
-        _ => false,
+        Some(
+            GateState::Approved { acted_on: None, .. }
+            | GateState::Open(_)
+            | GateState::Lapsed { .. },
+        )
+        | None => false,
     };
     let instances = region.mgn.instances();
     let instance = instances.get(passed.launch.instance.as_str());

@@ -5,8 +5,8 @@
 //! asked, now or with the next question.
 
 use super::differences::{differences, gates_of};
-use super::gates;
 use super::inbox::{Answer, in_motion};
+use super::lapses;
 use super::turn::Turn;
 use crate::gate::{Changes, Gate};
 use crate::news::News;
@@ -64,7 +64,7 @@ pub(super) fn amend(turn: &mut Turn, by: &Approver, plan: Plan) -> Answer {
     if started {
         let mut changes: Changes = std::iter::once(format!("{by} changed the plan")).collect();
         changes.add(different.clone());
-        gates::tell_change(turn, asked, &changes);
+        lapses::tell_change(turn, asked, &changes);
         turn.tell(News::PlanChanged {
             by: by.clone(),
             changes: different.clone(),

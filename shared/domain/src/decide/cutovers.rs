@@ -6,7 +6,7 @@
 
 use super::settings::{self, Standing};
 use super::turn::{Turn, later};
-use super::{changes, cleanup, gates, window};
+use super::{changes, cleanup, gates, lapses, window};
 use crate::gate::{Changes, Gate, GateState};
 use crate::id::ApplicationName;
 use crate::server::{JobStep, Purpose, Run, Server, Stage, TestInstance};
@@ -55,7 +55,7 @@ pub(super) fn begin(turn: &mut Turn) {
 pub(super) fn lapse_rest(turn: &mut Turn) {
     let lapsing = changes::before_begun(turn);
     if !lapsing.servers.is_empty() {
-        gates::lapse_for(turn, Gate::Cutover, &lapsing);
+        lapses::lapse_for(turn, Gate::Cutover, &lapsing);
     }
 }
 
@@ -104,7 +104,7 @@ pub(super) fn lapse_changed(turn: &mut Turn) {
         .filter_map(|server| settings::before_launch(turn, server).changed())
         .collect();
     if !changes.is_empty() {
-        gates::lapse_if_asked(turn, Gate::Cutover, changes);
+        lapses::lapse_if_asked(turn, Gate::Cutover, changes);
     }
 }
 

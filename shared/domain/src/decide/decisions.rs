@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use super::inbox::{Answer, in_motion};
 use super::turn::{Turn, servers};
-use super::{cleanup, gates, reminders, wants};
+use super::{cleanup, gates, lapses, reminders, wants};
 use crate::gate::{Approval, Door, Gate, GateState, OpenGate, Part, Verdict};
 use crate::hold::HoldReason;
 use crate::id::ServerId;
@@ -292,7 +292,7 @@ pub(super) fn ask_again(turn: &mut Turn, gate: Gate) -> Answer {
         }
         (Gate::Cutover, Phase::Soaking { .. } | Phase::AwaitingFinalize) => {
             // What runs in AWS already soaks on, and is asked about with the rest.
-            gates::ask_anew(turn, Gate::Finalize);
+            lapses::ask_anew(turn, Gate::Finalize);
             turn.enter(Phase::AwaitingCutover);
         }
         (Gate::Cutover | Gate::Finalize, phase) => {
@@ -302,6 +302,6 @@ pub(super) fn ask_again(turn: &mut Turn, gate: Gate) -> Answer {
             ));
         }
     }
-    gates::ask_anew(turn, gate);
+    lapses::ask_anew(turn, gate);
     Ok(format!("The {gate} gate is asked again for what is left."))
 }

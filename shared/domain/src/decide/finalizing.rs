@@ -12,7 +12,7 @@ use jiff::SignedDuration;
 use super::changes::Lapsing;
 use super::turn::Turn;
 use super::wants::MOST_CALLS;
-use super::{claims, gates, health};
+use super::{claims, gates, health, lapses};
 use crate::effect::{IRREVERSIBLE_WITHIN, Task};
 use crate::gate::{Gate, GateState};
 use crate::hold::HoldReason;
@@ -30,14 +30,14 @@ const FRESH: SignedDuration = SignedDuration::from_mins(2);
 pub(super) fn step(turn: &mut Turn) {
     let unwell = unwell(turn);
     if !unwell.is_empty() && !turn.wave.gate_plan(Gate::Finalize).automatic {
-        gates::lapse_for(turn, Gate::Finalize, &lapsing(&unwell));
+        lapses::lapse_for(turn, Gate::Finalize, &lapsing(&unwell));
     }
     // What was put off, or is approved no more, waits at its gate again once the rest is finalized.
     let later = turn.servers.iter().filter(|s| !s.at_rest());
     let (running, replicating): (Vec<&Server>, Vec<&Server>) = later.partition(|s| runs(s));
     let asked = |s: &&Server| {
         gates::is_put_off(turn, Gate::Finalize, &s.id)
-            || gates::has_lapsed(turn, Gate::Finalize, &s.id)
+            || lapses::has_lapsed(turn, Gate::Finalize, &s.id)
     };
     let waits = |s: &&Server| matches!(s.stage, Stage::Tested { .. } | Stage::Replicating);
     if replicating.iter().all(waits) {

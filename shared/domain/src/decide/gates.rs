@@ -5,22 +5,23 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::changes::{Lapsing, changes};
+use super::changes::changes;
 use super::turn::{Turn, later, servers};
-use super::{evidence, reminders, rollback};
+use super::{evidence, lapses, reminders, rollback};
 use crate::audit::About;
 use crate::effect::Task;
 use crate::gate::{Approval, Asking, Changes, Evidence, Gate, GateState, Lapse, OpenGate};
 use crate::hold::HoldReason;
-use crate::id::{EffectId, JobId, ServerId};
+use crate::id::{JobId, ServerId};
 use crate::news::News;
 use crate::plan::{GatePlan, OnExpiry};
 use crate::server::{Server, Stage};
 use crate::wave::Phase;
 use crate::words;
 
-/// The most changes, and the most servers, that a sentence tells.
+/// The most servers that a sentence tells.
 const MOST_TOLD: usize = 5;
+
 /// Ask, count or lapse; gives whether the gate is approved for something that is there now.
 pub(super) fn approved(turn: &mut Turn, gate: Gate) -> bool {
     let plan = turn.wave.gate_plan(gate).clone();
@@ -37,7 +38,7 @@ pub(super) fn approved(turn: &mut Turn, gate: Gate) -> bool {
             let nothing = subjects.peek().is_none();
             let waits = subjects.any(|s| !put_off.contains(&s.id));
             if let Some(Lapse { changes, told, .. }) = lapsed.filter(|_| waits) {
-                end(turn, gate, &plan, changes, told);
+                lapses::end(turn, gate, &plan, changes, told);
                 return plan.automatic;
             }
             let changes = match &question {
@@ -45,7 +46,7 @@ pub(super) fn approved(turn: &mut Turn, gate: Gate) -> bool {
                 None => other_launches(turn, gate, &jobs, &put_off),
             };
             if !changes.is_empty() {
-                lapse(turn, gate, &plan, changes);
+                lapses::lapse(turn, gate, &plan, changes);
                 return plan.automatic;
             }
             nothing || waits
@@ -78,17 +79,6 @@ pub(super) fn note_expired_under_hold(turn: &mut Turn) {
     }
 }
 
-/// Whether a server was approved and is no more.
-pub(super) fn has_lapsed(turn: &Turn, gate: Gate, server: &ServerId) -> bool {
-    match turn.wave.gates.get(&gate) {
-        Some(GateState::Approved { lapse, .. }) => {
-            let lapse = lapse.as_ref();
-            lapse.is_some_and(|lapse| lapse.servers.contains(server))
-        }
-        Some(GateState::Open(_) | GateState::Lapsed { .. }) | None => false,
-    }
-}
-
 /// The wave is being ended: nobody is asked any more.
 pub(super) fn ask_no_more(turn: &mut Turn) {
     let decided = |state: &mut GateState| matches!(state, GateState::Approved { .. });
@@ -113,126 +103,10 @@ pub(super) fn acted(turn: &mut Turn, gate: Gate) {
     }
 }
 
-/// These servers are approved no more, and people are told why; the gate asks again once the others
-/// have come to rest.
-pub(super) fn lapse_for(turn: &mut Turn, gate: Gate, lapsing: &Lapsing) {
-    let told = tell(turn, gate, &lapsing.changes);
-    let Some(GateState::Approved { jobs, lapse, .. }) = turn.wave.gates.get_mut(&gate) else {
-        return;
-    };
-    jobs.retain(|server, _| !lapsing.servers.contains(server));
-    let (mut servers, mut changes) = match lapse.take() {
-        Some(before) => (before.servers, before.changes),
-        None => Default::default(),
-    };
-    servers.extend(lapsing.servers.iter().cloned());
-    changes.add(lapsing.changes.clone());
-    *lapse = Some(Lapse {
-        servers,
-        changes,
-        told,
-    });
-}
-
-/// A gate that people were asked at, or that they approved, is asked again because of these.
-pub(super) fn lapse_if_asked(turn: &mut Turn, gate: Gate, changes: Changes) {
-    match turn.wave.gates.get(&gate) {
-        None => {}
-        Some(GateState::Open(_)) => {
-            let plan = turn.wave.gate_plan(gate).clone();
-            lapse(turn, gate, &plan, changes);
-        }
-        Some(GateState::Approved {
-            by, lapse: before, ..
-        }) if !by.is_empty() => {
-            let before = before.as_ref().map(|before| before.changes.clone());
-            let mut all = before.unwrap_or_default();
-            all.add(changes);
-            let plan = turn.wave.gate_plan(gate).clone();
-            lapse(turn, gate, &plan, all);
-        }
-        Some(GateState::Approved { .. }) => drop(turn.wave.gates.remove(&gate)),
-        Some(GateState::Lapsed { .. }) => {
-            if let Some(GateState::Lapsed { changes: told, .. }) = turn.wave.gates.get_mut(&gate) {
-                told.add(changes);
-            }
-        }
-    }
-}
-
-/// Something changed that everybody who decides is to know: the gate that is asked in this phase is asked
-/// again, and another names it with its next question.
-pub(super) fn tell_change(turn: &mut Turn, asked: Gate, changes: &Changes) {
-    lapse_if_asked(turn, asked, changes.clone());
-    for gate in [Gate::Cutover, Gate::Finalize] {
-        let lapsed = matches!(turn.wave.gates.get(&gate), Some(GateState::Lapsed { .. }));
-        if gate != asked || !lapsed {
-            keep_unshown(turn, gate, changes.clone());
-        }
-    }
-}
-
-/// What the next question of a gate is to name.
-pub(super) fn keep_unshown(turn: &mut Turn, gate: Gate, changes: Changes) {
-    if !changes.is_empty() {
-        turn.wave.unshown.entry(gate).or_default().add(changes);
-    }
-}
-
-/// Ask a gate anew. What its people were to be shown stays to be shown.
-pub(super) fn ask_anew(turn: &mut Turn, gate: Gate) {
-    if let Some(GateState::Lapsed { changes, .. }) = turn.wave.gates.remove(&gate) {
-        keep_unshown(turn, gate, changes);
-    }
-}
-
-/// What was said does not count any more: tell people what changed, then ask again.
-fn lapse(turn: &mut Turn, gate: Gate, plan: &GatePlan, changes: Changes) {
-    let told = tell(turn, gate, &changes);
-    end(turn, gate, plan, changes, told);
-}
-
-/// People whom a gate asks are told that it asks again and why; gives the effect that tells them.
-fn tell(turn: &mut Turn, gate: Gate, changes: &Changes) -> Option<EffectId> {
-    if turn.wave.gate_plan(gate).automatic {
-        return None;
-    }
-    turn.note(
-        "EvidenceChanged",
-        format!(
-            "The {gate} gate is asked again: {}.",
-            changes.clause(MOST_TOLD)
-        ),
-    );
-    turn.about(About::gate(gate));
-    turn.tell(News::GateAsksAgain {
-        gate,
-        changes: changes.clone(),
-    })
-}
-
-/// Nothing is approved any more: a gate that decides by itself does so at once, another asks again.
-fn end(turn: &mut Turn, gate: Gate, plan: &GatePlan, changes: Changes, told: Option<EffectId>) {
-    if plan.automatic {
-        turn.wave.gates.remove(&gate);
-        ask(turn, gate, plan, changes);
-        return;
-    }
-    turn.wave.gates.insert(
-        gate,
-        GateState::Lapsed {
-            at: turn.now,
-            changes,
-            told,
-        },
-    );
-    turn.look_again_soon();
-}
-
 fn count(turn: &mut Turn, gate: Gate, plan: &GatePlan, open: OpenGate) -> bool {
     let changes = changes(turn, &open.evidence, &BTreeSet::new());
     if !changes.is_empty() {
-        lapse(turn, gate, plan, changes);
+        lapses::lapse(turn, gate, plan, changes);
         return false;
     }
     if let Some(approved) = quorum(plan, &open) {
@@ -307,7 +181,7 @@ pub(super) fn rejected(turn: &mut Turn, gate: Gate, by: String) {
 fn expire(turn: &mut Turn, gate: Gate, plan: &GatePlan, open: OpenGate) -> bool {
     if open.expired_under_hold {
         let why = "it expired while the wave was held, when silence is no answer";
-        lapse(turn, gate, plan, std::iter::once(why.to_owned()).collect());
+        lapses::lapse(turn, gate, plan, std::iter::once(why.to_owned()).collect());
         return false;
     }
     match plan.on_expiry {
@@ -352,7 +226,8 @@ fn expire(turn: &mut Turn, gate: Gate, plan: &GatePlan, open: OpenGate) -> bool 
     false
 }
 
-fn ask(turn: &mut Turn, gate: Gate, plan: &GatePlan, changed: Changes) -> bool {
+/// Ask people what is shown now, or let the gate decide by itself; gives whether it is approved.
+pub(super) fn ask(turn: &mut Turn, gate: Gate, plan: &GatePlan, changed: Changes) -> bool {
     if turn.wave.hold.is_some() {
         return false;
     }
@@ -445,10 +320,10 @@ fn approve(turn: &mut Turn, gate: Gate, open: OpenGate, approved: &BTreeSet<Serv
         turn.tell(News::GateApprovedInPart { gate, text });
     }
     // A finalize is acted on at once.
+    let asked = !turn.wave.gate_plan(gate).automatic;
     let (question, acted_on) = match gate {
-        _ if turn.wave.gate_plan(gate).automatic => (None, None),
-        Gate::Cutover => (Some(Box::new(open)), None),
-        Gate::Finalize => (None, Some(open.evidence.shown())),
+        Gate::Cutover => (asked.then(|| Box::new(open)), None),
+        Gate::Finalize => (None, asked.then(|| open.evidence.shown())),
     };
     turn.wave.gates.insert(
         gate,
@@ -518,7 +393,7 @@ pub(super) fn back_to_testing(turn: &mut Turn) {
         .collect();
     if !again.is_empty() && matches!(turn.wave.phase, Phase::AwaitingCutover | Phase::CuttingOver) {
         let change = format!("to be tested again: {}", words::few(&again, MOST_TOLD));
-        lapse_if_asked(turn, Gate::Cutover, std::iter::once(change).collect());
+        lapses::lapse_if_asked(turn, Gate::Cutover, std::iter::once(change).collect());
         turn.enter(Phase::Testing);
     }
 }

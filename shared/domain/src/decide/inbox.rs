@@ -3,7 +3,7 @@
 
 use super::decisions::{self, Said};
 use super::turn::Turn;
-use super::{amend, cancel, cleanup, gates, rollback, stalls};
+use super::{amend, cancel, cleanup, gates, lapses, rollback, stalls};
 use crate::audit::About;
 use crate::gate::Gate;
 use crate::hold::{Hold, HoldId, HoldReason};
@@ -159,7 +159,7 @@ fn resume(turn: &mut Turn, id: HoldId) -> Answer {
         HoldReason::SourcesStopped { .. } => started_by_hand(turn),
         HoldReason::Rejected { gate, .. } | HoldReason::Expired { gate } => {
             if let Some(gate) = Gate::from_name(&gate) {
-                gates::ask_anew(turn, gate);
+                lapses::ask_anew(turn, gate);
             }
         }
         HoldReason::Asked { .. }

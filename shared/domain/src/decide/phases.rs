@@ -7,8 +7,8 @@ use super::health::Health;
 use super::turn::{Turn, later};
 use super::wants::failed;
 use super::{
-    access, claims, cleanup, cutovers, evidence, finalizing, gates, health, rollback, selection, stalls,
-    window,
+    access, claims, cleanup, cutovers, evidence, finalizing, gates, health, rollback, selection,
+    stalls, window,
 };
 use crate::effect::Task;
 use crate::gate::Gate;

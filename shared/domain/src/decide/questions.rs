@@ -4,9 +4,9 @@
 //! The wave remembers each message that can be changed. At the end of a turn it wants those changed
 //! whose question is not asked any more; nothing depends on whether that succeeds.
 
-use super::gates;
 use super::refusals::hold_for;
 use super::turn::Turn;
+use super::{gates, lapses};
 use crate::audit::About;
 use crate::effect::{Effect, Outcome, Task};
 use crate::gate::{Asking, Evidence, Gate, GateState, OpenGate};
@@ -51,7 +51,7 @@ pub(super) fn answered(turn: &mut Turn, effect: &Effect, asked: &Asked<'_>, outc
                 Asking::First => {
                     let unshown = std::mem::take(&mut open.evidence.changed);
                     turn.wave.gates.remove(&asked.gate);
-                    gates::keep_unshown(turn, asked.gate, unshown);
+                    lapses::keep_unshown(turn, asked.gate, unshown);
                 }
                 Asking::Reminder => {
                     open.reminded = None;
