@@ -7,8 +7,8 @@ use notify::{Ports, Request, handle};
 use proptest::prelude::*;
 use tidegate_domain::effect::{Effect, EffectStatus, Outcome, RefusalKind, Task};
 use tidegate_domain::gate::Gate;
-use tidegate_domain::id::{EffectId, InstanceId, ServerId, SnapshotId, WaveId};
-use tidegate_domain::news::News;
+use tidegate_domain::id::{EffectId, ServerId, SnapshotId, WaveId};
+use tidegate_domain::news::{Affected, AffectedServer, News};
 use tidegate_domain::plan::{Approver, Channel, Window};
 use tidegate_domain::wave::Posted;
 use tidegate_ports::clock::Clock;
@@ -267,7 +267,21 @@ fn snapshot(number: u32) -> SnapshotId {
 /// All news there are, with this text wherever others write.
 fn every(text: &str) -> Vec<News> {
     let server = ServerId::parse("s-0123456789abcdef0").expect("a server");
-    let hostname = text.to_owned();
+    let affected = AffectedServer {
+        hostname: text.to_owned(),
+        server,
+        reason: text.to_owned(),
+    };
+    let one = Affected {
+        first: affected.clone(),
+        others: Vec::new(),
+        more: 0,
+    };
+    let many = Affected {
+        others: vec![affected; 2],
+        more: 3,
+        ..one.clone()
+    };
     let text = text.to_owned();
     vec![
         News::WaveStarted { servers: 12 },
@@ -288,29 +302,22 @@ fn every(text: &str) -> Vec<News> {
             window: None,
         },
         News::ServerFailed {
-            hostname: hostname.clone(),
-            server: server.clone(),
             purpose: "test".to_owned(),
-            reason: text.clone(),
+            servers: one.clone(),
+        },
+        News::ServerFailed {
+            purpose: "test".to_owned(),
+            servers: many.clone(),
         },
         News::ReplicationStalled {
-            hostname: hostname.clone(),
-            server: server.clone(),
-            error: text.clone(),
+            servers: one,
             window: Some(window()),
         },
         News::ReplicationStalled {
-            hostname: hostname.clone(),
-            server: server.clone(),
-            error: text.clone(),
+            servers: many.clone(),
             window: None,
         },
-        News::TerminationRefused {
-            hostname,
-            server,
-            instance: InstanceId::parse("i-0123456789abcdef0").expect("an instance"),
-            reason: text.clone(),
-        },
+        News::TerminationRefused { servers: many },
         News::GateAsksAgain {
             gate: Gate::Cutover,
             changes: vec![text.clone(); 60].into_iter().collect(),

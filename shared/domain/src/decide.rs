@@ -11,6 +11,7 @@ mod cancel;
 mod decisions;
 mod differences;
 mod inbox;
+mod news;
 mod outcomes;
 mod questions;
 mod refusals;
@@ -182,6 +183,7 @@ pub fn decide(mut facts: Facts) -> Decision {
     let mut turn = Turn::begin(facts, wave);
     turn.more_messages = more_messages;
     gates::note_expired_under_hold(&mut turn);
+    news::plan(&mut turn);
     if let Some(message) = begun {
         turn.note_by(
             "WaveApplied",
@@ -212,6 +214,7 @@ pub fn decide(mut facts: Facts) -> Decision {
         turn.with_server(index, follow::follow);
     }
     advance(&mut turn);
+    news::plan(&mut turn);
     questions::close(&mut turn);
     finish(turn)
 }
@@ -250,6 +253,7 @@ fn existing_or_begun(
         rounds: BTreeMap::new(),
         unshown: BTreeMap::new(),
         questions: Vec::new(),
+        untold: Vec::new(),
         accepted_failures: 0,
         starved_since: None,
         silence: None,
@@ -336,6 +340,9 @@ fn finish(mut turn: Turn) -> Decision {
     } else {
         hand_out(&mut turn)
     };
+    if !turn.wave.untold.is_empty() {
+        turn.look_again_soon();
+    }
     turn.wave.history +=
         EFFECT_EVENTS * u32::try_from(hand_out.len()).unwrap_or(u32::MAX / EFFECT_EVENTS);
     let next = if over {

@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::id::{ApplicationName, EffectId, JobId, ServerId};
+use crate::id::{ApplicationName, JobId, ServerId};
 use crate::plan::Approver;
 
 pub use changes::Changes;
@@ -105,8 +105,6 @@ pub enum GateState {
         at: Timestamp,
         /// What changed.
         changes: Changes,
-        /// The effect that tells people.
-        told: Option<EffectId>,
     },
 }
 
@@ -117,8 +115,6 @@ pub struct Lapse {
     pub servers: BTreeSet<ServerId>,
     /// What changed.
     pub changes: Changes,
-    /// The effect that tells people.
-    pub told: Option<EffectId>,
 }
 
 /// A gate that waits for people.

@@ -11,7 +11,8 @@ use crate::audit::AuditHead;
 use crate::gate::{Changes, Gate, GateState};
 use crate::hold::Hold;
 use crate::id::{EffectId, WaveId};
-use crate::plan::{Approver, Plan};
+use crate::news::News;
+use crate::plan::{Approver, Channel, Plan};
 
 /// The version of the stored shapes.
 pub const SCHEMA: u32 = 1;
@@ -60,6 +61,9 @@ pub struct Wave {
     /// Questions that stand in Slack in messages that can be changed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub questions: Vec<Question>,
+    /// What people are still to be told.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub untold: Vec<Untold>,
     /// How many failures a person has accepted beyond the budget.
     pub accepted_failures: u32,
     /// Since when MGN has refused for quota, if it does.
@@ -100,6 +104,15 @@ pub struct Posted {
     pub channel: String,
     /// The message's time, which is its ID in the channel.
     pub ts: String,
+}
+
+/// Something that people are still to be told.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Untold {
+    /// What.
+    pub news: News,
+    /// By which way.
+    pub channel: Channel,
 }
 
 /// An effect that is not closed.

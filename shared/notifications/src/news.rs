@@ -4,7 +4,7 @@
 use askama::Template;
 use tidegate_domain::gate::Changes;
 use tidegate_domain::id::{SnapshotId, WaveId};
-use tidegate_domain::news::News;
+use tidegate_domain::news::{Affected, AffectedServer, News};
 use tidegate_domain::plan::Window;
 use tidegate_domain::words::{self, one_line};
 use tidegate_ports::mail::Mail;
@@ -40,19 +40,19 @@ struct WaveHeld<'a> {
 #[template(path = "news/server_failed.txt")]
 struct ServerFailed<'a> {
     wave: &'a WaveId,
-    hostname: String,
-    server: &'a str,
     purpose: String,
-    reason: String,
+    first: Listed<'a>,
+    others: Vec<Listed<'a>>,
+    more: u32,
 }
 
 #[derive(Template)]
 #[template(path = "news/replication_stalled.txt")]
 struct ReplicationStalled<'a> {
     wave: &'a WaveId,
-    hostname: String,
-    server: &'a str,
-    error: String,
+    first: Listed<'a>,
+    others: Vec<Listed<'a>>,
+    more: u32,
     window: Option<(String, String)>,
 }
 
@@ -60,10 +60,8 @@ struct ReplicationStalled<'a> {
 #[template(path = "news/termination_refused.txt")]
 struct TerminationRefused<'a> {
     wave: &'a WaveId,
-    hostname: String,
-    server: &'a str,
-    instance: &'a str,
-    reason: String,
+    servers: Vec<Listed<'a>>,
+    more: u32,
 }
 
 #[derive(Template)]
@@ -128,6 +126,13 @@ struct WaveRolledBack<'a> {
     kept: Vec<(String, String)>,
 }
 
+/// A server that something befell, for people.
+struct Listed<'a> {
+    hostname: String,
+    server: &'a str,
+    reason: String,
+}
+
 /// The mail to everybody who subscribed to news.
 #[must_use]
 pub fn mail(wave: &WaveId, news: &News) -> Mail {
@@ -187,32 +192,25 @@ fn written(wave: &WaveId, news: &News) -> (String, String) {
             }
             .render(),
         ),
-        News::ServerFailed {
-            hostname,
-            server,
-            purpose,
-            reason,
-        } => {
-            let hostname = one_line(hostname, LONGEST_NAME);
+        News::ServerFailed { purpose, servers } => {
+            let whose = if servers.besides() == 0 {
+                "its"
+            } else {
+                "their"
+            };
             (
-                format!("wave {wave}: {hostname} failed its {purpose}"),
+                format!("wave {wave}: {} failed {whose} {purpose}", names(servers)),
                 ServerFailed {
                     wave,
-                    hostname,
-                    server: server.as_str(),
                     purpose: one_line(purpose, LONGEST_NAME),
-                    reason: one_line(reason, LONGEST_REASON),
+                    first: listed(&servers.first),
+                    others: servers.others.iter().map(listed).collect(),
+                    more: servers.more,
                 }
                 .render(),
             )
         }
-        News::ReplicationStalled {
-            hostname,
-            server,
-            error,
-            window,
-        } => {
-            let hostname = one_line(hostname, LONGEST_NAME);
+        News::ReplicationStalled { servers, window } => {
             let by = window.as_ref().map_or_else(
                 || "act now".to_owned(),
                 |window| {
@@ -223,36 +221,29 @@ fn written(wave: &WaveId, news: &News) -> (String, String) {
                 },
             );
             (
-                format!("wave {wave}: {by}, replication stalls: {hostname}"),
+                format!("wave {wave}: {by}, replication stalls: {}", names(servers)),
                 ReplicationStalled {
                     wave,
-                    hostname,
-                    server: server.as_str(),
-                    error: one_line(error, LONGEST_REASON),
+                    first: listed(&servers.first),
+                    others: servers.others.iter().map(listed).collect(),
+                    more: servers.more,
                     window: window.as_ref().map(times),
                 }
                 .render(),
             )
         }
-        News::TerminationRefused {
-            hostname,
-            server,
-            instance,
-            reason,
-        } => {
-            let hostname = one_line(hostname, LONGEST_NAME);
-            (
-                format!("wave {wave}: act now, a test instance runs on: {hostname}"),
-                TerminationRefused {
-                    wave,
-                    hostname,
-                    server: server.as_str(),
-                    instance: instance.as_str(),
-                    reason: one_line(reason, LONGEST_REASON),
-                }
-                .render(),
-            )
-        }
+        News::TerminationRefused { servers } => (
+            format!(
+                "wave {wave}: act now, a test instance runs on: {}",
+                names(servers)
+            ),
+            TerminationRefused {
+                wave,
+                servers: servers.listed().map(listed).collect(),
+                more: servers.more,
+            }
+            .render(),
+        ),
         News::GateAsksAgain { gate, changes } => (
             format!("wave {wave}: the {gate} gate is asked again"),
             GateAsksAgain {
@@ -349,6 +340,23 @@ fn lines(changes: &Changes) -> Vec<String> {
     lines.collect()
 }
 
+/// The first server, and how many more there are.
+fn names(servers: &Affected) -> String {
+    let first = one_line(&servers.first.hostname, LONGEST_NAME);
+    match servers.besides() {
+        0 => first,
+        more => format!("{first} and {more} more"),
+    }
+}
+
+fn listed(server: &AffectedServer) -> Listed<'_> {
+    Listed {
+        hostname: one_line(&server.hostname, LONGEST_NAME),
+        server: server.server.as_str(),
+        reason: one_line(&server.reason, LONGEST_REASON),
+    }
+}
+
 /// When a window opens and closes, for people.
 fn times(window: &Window) -> (String, String) {
     let zone = Some(window.time_zone.as_str());
@@ -356,4 +364,48 @@ fn times(window: &Window) -> (String, String) {
         words::time(window.opens, zone),
         words::time(window.closes, zone),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use tidegate_domain::id::ServerId;
+
+    use super::*;
+
+    #[test]
+    fn servers_are_listed_and_those_that_are_not_are_counted() {
+        let wave = WaveId::parse("orders").expect("a wave");
+        let server = ServerId::parse("s-0123456789abcdef0").expect("a server");
+        let affected = AffectedServer {
+            hostname: "db01".to_owned(),
+            server,
+            reason: "no answer".to_owned(),
+        };
+        let servers = Affected {
+            first: affected.clone(),
+            others: vec![affected; 2],
+            more: 3,
+        };
+        let line = "  db01 (s-0123456789abcdef0): no answer\n";
+        let list = format!("\n\n{}  and 3 more\n\n", line.repeat(3));
+        let failed = mail(
+            &wave,
+            &News::ServerFailed {
+                purpose: "test".to_owned(),
+                servers: servers.clone(),
+            },
+        );
+        assert_eq!(
+            failed.subject,
+            "Tidegate: wave orders: db01 and 5 more failed their test"
+        );
+        assert!(failed.text.contains(&list), "{}", failed.text);
+        let window = None;
+        let stalled = mail(&wave, &News::ReplicationStalled { servers, window });
+        assert_eq!(
+            stalled.subject,
+            "Tidegate: wave orders: act now, replication stalls: db01 and 5 more"
+        );
+        assert!(stalled.text.contains(&list), "{}", stalled.text);
+    }
 }

@@ -132,7 +132,6 @@ fn everything_says(text: &str, draft: &mut Draft) {
     let finalize = GateState::Lapsed {
         at: draft.now,
         changes: std::iter::once(says()).collect(),
-        told: None,
     };
     draft.wave.gates.insert(Gate::Finalize, finalize);
     if let Some(record) = &mut draft.audit {

@@ -157,6 +157,7 @@ pub fn wave(id: &WaveId) -> Wave {
         rounds: BTreeMap::new(),
         unshown: BTreeMap::new(),
         questions: Vec::new(),
+        untold: Vec::new(),
         accepted_failures: 0,
         starved_since: None,
         silence: None,

@@ -3,8 +3,11 @@
 //! decided, and completed in every other case.
 
 use tidegate_domain::decide::MOST_RESTARTS;
+use tidegate_domain::effect::{Effect, Task};
 use tidegate_domain::gate::{Gate, GateState};
+use tidegate_domain::hold::HoldId;
 use tidegate_domain::message::Body;
+use tidegate_domain::news::News;
 use tidegate_domain::plan::OnExpiry;
 use tidegate_domain::wave::Phase;
 use tidegate_ports::turns::Turn;
@@ -40,6 +43,11 @@ fn way(phase: &Phase) -> Way {
 }
 
 pub(super) fn saved(cloud: &Cloud, turn: &Turn<'_>) {
+    let hold = turn.wave.hold.as_ref();
+    if hold.is_some_and(|hold| hold.id == HoldId(turn.wave.turn)) && !tells_of_a_hold(turn) {
+        let text = format!("nobody is told that {} is held", turn.wave.id);
+        violated(cloud, 12, text);
+    }
     let before = turn.loaded.wave.as_ref().map(|wave| &wave.phase);
     let (from, to) = (before.map_or(Way::On, way), way(&turn.wave.phase));
     let good = match (from, to) {
@@ -64,6 +72,13 @@ pub(super) fn saved(cloud: &Cloud, turn: &Turn<'_>) {
         );
         violated(cloud, 12, text);
     }
+}
+
+/// Whether people are told that the wave is held, now or in the next turn.
+fn tells_of_a_hold(turn: &Turn<'_>) -> bool {
+    let held = |news: &News| matches!(news, News::WaveHeld { .. });
+    let now = |effect: &Effect| matches!(&effect.task, Task::Notify { news, .. } if held(news));
+    turn.effects.iter().any(now) || turn.wave.untold.iter().any(|waiting| held(&waiting.news))
 }
 
 /// Whether one of the messages that this turn deals with says so.

@@ -6,8 +6,8 @@
 
 use super::differences::{differences, gates_of};
 use super::inbox::{Answer, in_motion};
-use super::lapses;
 use super::turn::Turn;
+use super::{lapses, news};
 use crate::gate::{Changes, Gate};
 use crate::news::News;
 use crate::plan::{Approver, GatePlan, OnExpiry, Plan};
@@ -65,10 +65,8 @@ pub(super) fn amend(turn: &mut Turn, by: &Approver, plan: Plan) -> Answer {
         let mut changes: Changes = std::iter::once(format!("{by} changed the plan")).collect();
         changes.add(different.clone());
         lapses::tell_change(turn, asked, &changes);
-        turn.tell(News::PlanChanged {
-            by: by.clone(),
-            changes: different.clone(),
-        });
+        let (by, changes) = (by.clone(), different.clone());
+        news::tell(turn, News::PlanChanged { by, changes });
     }
     if turn.wave.phase == Phase::CuttingOver {
         turn.enter(Phase::AwaitingCutover);

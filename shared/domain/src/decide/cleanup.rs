@@ -4,11 +4,12 @@
 //! **Invariant 10**: a source is started only once what its cutover launched has stopped; what was
 //! written there is in complete snapshots before the instance is terminated.
 
+use super::news;
 use super::turn::{Turn, later};
 use crate::audit::About;
 use crate::effect::LifeCycleTarget;
 use crate::id::{InstanceId, ServerId};
-use crate::news::News;
+use crate::news::{Affected, News};
 use crate::plan::OnFailure;
 use crate::server::{
     CallStep, End, JobStep, Kept, Purpose, Run, RunStep, Server, Stage, TestInstance, Then,
@@ -273,12 +274,11 @@ pub(super) fn give_up(turn: &mut Turn, server: &mut Server, purpose: Purpose, re
         format!("{} failed: {reason}.", server.hostname),
     );
     turn.about(About::server(&server.id));
-    turn.tell(News::ServerFailed {
-        hostname: server.hostname.clone(),
-        server: server.id.clone(),
+    let failed = News::ServerFailed {
         purpose: purpose.name().to_owned(),
-        reason: reason.to_owned(),
-    });
+        servers: Affected::one(&server.hostname, &server.id, reason),
+    };
+    news::tell(turn, failed);
     let end = if passed_over(turn, server) {
         End::Skipped {
             reason: format!("failed: {reason}"),

@@ -12,7 +12,7 @@ use jiff::SignedDuration;
 use super::changes::Lapsing;
 use super::turn::Turn;
 use super::wants::MOST_CALLS;
-use super::{claims, gates, health, lapses};
+use super::{claims, gates, health, lapses, news};
 use crate::effect::{IRREVERSIBLE_WITHIN, Task};
 use crate::gate::{Gate, GateState};
 use crate::hold::HoldReason;
@@ -58,7 +58,7 @@ pub(super) fn step(turn: &mut Turn) {
     }
     if turn.servers.iter().all(Server::at_rest) && claims::released(turn) {
         turn.enter(Phase::Completed);
-        turn.tell(News::WaveCompleted);
+        news::tell(turn, News::WaveCompleted);
     }
 }
 

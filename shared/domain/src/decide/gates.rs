@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::changes::changes;
 use super::turn::{Turn, later, servers};
-use super::{evidence, lapses, reminders, rollback};
+use super::{evidence, lapses, news, reminders, rollback};
 use crate::audit::About;
 use crate::effect::Task;
 use crate::gate::{Approval, Asking, Changes, Evidence, Gate, GateState, Lapse, OpenGate};
@@ -37,8 +37,8 @@ pub(super) fn approved(turn: &mut Turn, gate: Gate) -> bool {
             let mut subjects = turn.servers.iter().filter(subject).peekable();
             let nothing = subjects.peek().is_none();
             let waits = subjects.any(|s| !put_off.contains(&s.id));
-            if let Some(Lapse { changes, told, .. }) = lapsed.filter(|_| waits) {
-                lapses::end(turn, gate, &plan, changes, told);
+            if let Some(Lapse { changes, .. }) = lapsed.filter(|_| waits) {
+                lapses::end(turn, gate, &plan, changes);
                 return plan.automatic;
             }
             let changes = match &question {
@@ -52,10 +52,9 @@ pub(super) fn approved(turn: &mut Turn, gate: Gate) -> bool {
             nothing || waits
         }
         Some(GateState::Open(open)) => count(turn, gate, &plan, open),
-        Some(GateState::Lapsed { changes, told, .. }) => {
+        Some(GateState::Lapsed { changes, .. }) => {
             // People are told what changed before they are asked again.
-            let telling = told.is_some_and(|told| turn.wave.open.contains_key(&told));
-            !telling && ask(turn, gate, &plan, changes)
+            !news::tells_of(turn, gate) && ask(turn, gate, &plan, changes)
         }
         None => ask(turn, gate, &plan, Changes::default()),
     }
@@ -317,7 +316,7 @@ fn approve(turn: &mut Turn, gate: Gate, open: OpenGate, approved: &BTreeSet<Serv
     turn.note_by("GateApproved", text.clone(), who, &evidence);
     turn.about(About::evidence(gate, &evidence));
     if !put_off.is_empty() {
-        turn.tell(News::GateApprovedInPart { gate, text });
+        news::tell(turn, News::GateApprovedInPart { gate, text });
     }
     // A finalize is acted on at once.
     let asked = !turn.wave.gate_plan(gate).automatic;

@@ -5,10 +5,11 @@
 
 use super::changes::Lapsing;
 use super::gates::ask;
+use super::news;
 use super::turn::Turn;
 use crate::audit::About;
 use crate::gate::{Changes, Gate, GateState, Lapse};
-use crate::id::{EffectId, ServerId};
+use crate::id::ServerId;
 use crate::news::News;
 use crate::plan::GatePlan;
 
@@ -29,7 +30,7 @@ pub(super) fn has_lapsed(turn: &Turn, gate: Gate, server: &ServerId) -> bool {
 /// These servers are approved no more, and people are told why; the gate asks again once the others
 /// have come to rest.
 pub(super) fn lapse_for(turn: &mut Turn, gate: Gate, lapsing: &Lapsing) {
-    let told = tell(turn, gate, &lapsing.changes);
+    tell(turn, gate, &lapsing.changes);
     let Some(GateState::Approved { jobs, lapse, .. }) = turn.wave.gates.get_mut(&gate) else {
         return;
     };
@@ -40,11 +41,7 @@ pub(super) fn lapse_for(turn: &mut Turn, gate: Gate, lapsing: &Lapsing) {
     };
     servers.extend(lapsing.servers.iter().cloned());
     changes.add(lapsing.changes.clone());
-    *lapse = Some(Lapse {
-        servers,
-        changes,
-        told,
-    });
+    *lapse = Some(Lapse { servers, changes });
 }
 
 /// A gate that people were asked at, or that they approved, is asked again because of these.
@@ -101,14 +98,14 @@ pub(super) fn ask_anew(turn: &mut Turn, gate: Gate) {
 
 /// What was said does not count any more: tell people what changed, then ask again.
 pub(super) fn lapse(turn: &mut Turn, gate: Gate, plan: &GatePlan, changes: Changes) {
-    let told = tell(turn, gate, &changes);
-    end(turn, gate, plan, changes, told);
+    tell(turn, gate, &changes);
+    end(turn, gate, plan, changes);
 }
 
-/// People whom a gate asks are told that it asks again and why; gives the effect that tells them.
-fn tell(turn: &mut Turn, gate: Gate, changes: &Changes) -> Option<EffectId> {
+/// People whom a gate asks are told that it asks again, and why.
+fn tell(turn: &mut Turn, gate: Gate, changes: &Changes) {
     if turn.wave.gate_plan(gate).automatic {
-        return None;
+        return;
     }
     turn.note(
         "EvidenceChanged",
@@ -118,20 +115,12 @@ fn tell(turn: &mut Turn, gate: Gate, changes: &Changes) -> Option<EffectId> {
         ),
     );
     turn.about(About::gate(gate));
-    turn.tell(News::GateAsksAgain {
-        gate,
-        changes: changes.clone(),
-    })
+    let changes = changes.clone();
+    news::tell(turn, News::GateAsksAgain { gate, changes });
 }
 
 /// Nothing is approved any more: a gate that decides by itself does so at once, another asks again.
-pub(super) fn end(
-    turn: &mut Turn,
-    gate: Gate,
-    plan: &GatePlan,
-    changes: Changes,
-    told: Option<EffectId>,
-) {
+pub(super) fn end(turn: &mut Turn, gate: Gate, plan: &GatePlan, changes: Changes) {
     if plan.automatic {
         turn.wave.gates.remove(&gate);
         ask(turn, gate, plan, changes);
@@ -142,7 +131,6 @@ pub(super) fn end(
         GateState::Lapsed {
             at: turn.now,
             changes,
-            told,
         },
     );
     turn.look_again_soon();

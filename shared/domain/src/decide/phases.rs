@@ -7,8 +7,8 @@ use super::health::Health;
 use super::turn::{Turn, later};
 use super::wants::failed;
 use super::{
-    access, claims, cleanup, cutovers, evidence, finalizing, gates, health, rollback, selection,
-    stalls, window,
+    access, claims, cleanup, cutovers, evidence, finalizing, gates, health, news, rollback,
+    selection, stalls, window,
 };
 use crate::effect::Task;
 use crate::gate::Gate;
@@ -53,7 +53,7 @@ pub(super) fn step(turn: &mut Turn) -> bool {
         Phase::Aborting => {
             if all_left(turn) {
                 turn.enter(Phase::Aborted);
-                turn.tell(News::WaveAborted);
+                news::tell(turn, News::WaveAborted);
             }
         }
         Phase::Completed | Phase::RolledBack | Phase::Aborted => {}
@@ -93,9 +93,8 @@ pub(super) fn waiting(turn: &mut Turn) {
                 effect: None,
                 not_before: turn.now,
             });
-            turn.tell(News::WaveStarted {
-                servers: u32::try_from(turn.servers.len()).unwrap_or(u32::MAX),
-            });
+            let servers = u32::try_from(turn.servers.len()).unwrap_or(u32::MAX);
+            news::tell(turn, News::WaveStarted { servers });
         }
         Claims::Releasing { .. } | Claims::Released => {}
     }

@@ -6,7 +6,7 @@
 
 use super::refusals::hold_for;
 use super::turn::Turn;
-use super::{gates, lapses};
+use super::{gates, lapses, news};
 use crate::audit::About;
 use crate::effect::{Effect, Outcome, Task};
 use crate::gate::{Asking, Evidence, Gate, GateState, OpenGate};
@@ -110,11 +110,14 @@ fn reached(turn: &mut Turn, asked: &Asked<'_>, unreached: Vec<Approver>) {
         ),
     );
     turn.about(About::gate(gate));
-    turn.tell(News::ApproversUnreached {
-        gate,
-        approvers,
-        expires,
-    });
+    news::tell(
+        turn,
+        News::ApproversUnreached {
+            gate,
+            approvers,
+            expires,
+        },
+    );
 }
 
 /// Want every message changed whose question is over.

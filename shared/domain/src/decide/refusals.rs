@@ -2,13 +2,13 @@
 //! up, or the wave is held.
 
 use super::cleanup::{give_up, go_on, launch_failed};
-use super::follow;
 use super::inbox::in_motion;
 use super::turn::Turn;
+use super::{follow, news};
 use crate::audit::About;
 use crate::effect::{Refusal, RefusalKind, Task};
 use crate::hold::HoldReason;
-use crate::news::News;
+use crate::news::{Affected, News};
 use crate::server::{Purpose, Server, Stage, TestInstance, Then};
 
 /// How often in a row our own guard refuses a finalize before a person is asked.
@@ -96,12 +96,9 @@ fn runs_on(turn: &mut Turn, server: &mut Server, message: &str) {
     );
     turn.about(About::server(&server.id));
     if let Some(instance) = server.instance.clone() {
-        turn.tell(News::TerminationRefused {
-            hostname: server.hostname.clone(),
-            server: server.id.clone(),
-            instance,
-            reason: message.to_owned(),
-        });
+        let why = format!("{instance}: {message}");
+        let servers = Affected::one(&server.hostname, &server.id, &why);
+        news::tell(turn, News::TerminationRefused { servers });
     }
     server.stage = Stage::Tested {
         instance: TestInstance::Kept {

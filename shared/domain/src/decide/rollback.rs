@@ -12,7 +12,7 @@ use super::inbox::Answer;
 use super::outcomes::in_effect;
 use super::refusals::{hold_reason, pause};
 use super::turn::{Turn, later};
-use super::{cancel, follow, gates, phases};
+use super::{cancel, follow, gates, news, phases};
 use crate::audit::About;
 use crate::effect::{Effect, Outcome, Refusal, RefusalKind, Task};
 use crate::hold::HoldReason;
@@ -64,7 +64,7 @@ pub(super) fn begin(turn: &mut Turn, why: String) {
     gates::ask_no_more(turn);
     cancel::cancel_planned(turn);
     turn.enter(Phase::RollingBack);
-    turn.tell(News::RollbackStarted { why });
+    news::tell(turn, News::RollbackStarted { why });
 }
 
 /// The phase: every server goes its way back; the wave has ended once all have.
@@ -72,7 +72,7 @@ pub(super) fn rolling_back(turn: &mut Turn) {
     if phases::all_left(turn) {
         let kept = kept(turn);
         turn.enter(Phase::RolledBack);
-        turn.tell(News::WaveRolledBack { kept });
+        news::tell(turn, News::WaveRolledBack { kept });
     }
 }
 

@@ -10,13 +10,13 @@ use jiff::Timestamp;
 
 use super::turn::{Turn, later};
 use super::wants::{MOST_CALLS, ids};
-use super::{cleanup, gates};
+use super::{cleanup, gates, news};
 use crate::audit::About;
 use crate::effect::Task;
 use crate::gate::Gate;
 use crate::hold::{HoldReason, MOST_NAMED};
 use crate::id::{ApplicationName, ServerId};
-use crate::news::News;
+use crate::news::{Affected, News};
 use crate::observation::{Halted, ReplicationState, ServerSeen};
 use crate::server::{Server, Stage, Stall};
 use crate::wave::{Claims, Phase};
@@ -55,12 +55,7 @@ pub(super) fn follow(turn: &mut Turn, server: &mut Server) {
             let text = format!("Replication of {} stalls: {error}.", server.hostname);
             turn.note("ReplicationStalled", text);
             turn.about(About::server(&server.id));
-            turn.tell(News::ReplicationStalled {
-                hostname: server.hostname.clone(),
-                server: server.id.clone(),
-                error,
-                window: turn.window_ahead(),
-            });
+            tell(turn, server, &error);
             server.stall = Some(Stall {
                 since: turn.now,
                 retries: 0,
@@ -191,19 +186,18 @@ pub(super) fn report(turn: &mut Turn) {
         .collect();
     for index in due {
         turn.with_server(index, |turn, server| {
-            let told = tell_again(turn, server);
+            tell_again(turn, server);
             if let Some(stall) = &mut server.stall {
-                stall.reported = told;
+                stall.reported = true;
             }
         });
     }
 }
 
-/// Gives whether people are told.
-fn tell_again(turn: &mut Turn, server: &Server) -> bool {
+fn tell_again(turn: &mut Turn, server: &Server) {
     let seen = turn.seen.get(&server.id);
     let Some(mut error) = seen.and_then(|seen| trouble(turn, seen)) else {
-        return false;
+        return;
     };
     if seen.is_some_and(|seen| seen.halted().is_none()) {
         let times = match turn.wave.plan.policy.attempts {
@@ -214,19 +208,16 @@ fn tell_again(turn: &mut Turn, server: &Server) -> bool {
             ", and asking it {times} to try again did not help"
         ));
     }
-    let told = turn.tell(News::ReplicationStalled {
-        hostname: server.hostname.clone(),
-        server: server.id.clone(),
-        error: error.clone(),
-        window: turn.window_ahead(),
-    });
-    if told.is_none() {
-        return false;
-    }
+    tell(turn, server, &error);
     let text = format!("Replication of {} still stalls: {error}.", server.hostname);
     turn.note("ReplicationStalled", text);
     turn.about(About::server(&server.id));
-    true
+}
+
+fn tell(turn: &mut Turn, server: &Server, error: &str) {
+    let window = turn.window_ahead();
+    let servers = Affected::one(&server.hostname, &server.id, error);
+    news::tell(turn, News::ReplicationStalled { servers, window });
 }
 
 /// A person wants MGN to be asked anew where it was asked in vain.

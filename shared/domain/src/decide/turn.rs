@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::Facts;
+use super::{Facts, news};
 use crate::audit::{About, EffectRecord, Entry};
 use crate::effect::{Effect, EffectStatus, Outcome, Task};
 use crate::gate::Gate;
@@ -16,7 +16,7 @@ use crate::hold::{Hold, HoldId, HoldReason};
 use crate::id::{EffectId, MessageId, ServerId, WaveId};
 use crate::news::News;
 use crate::observation::{AccountJobs, ServerSeen, WaveSeen};
-use crate::plan::{Application, Channel, Window};
+use crate::plan::{Application, Window};
 use crate::server::Server;
 use crate::slots::Slots;
 use crate::wave::{OpenEffect, Phase, Wave};
@@ -215,21 +215,6 @@ impl Turn {
         });
     }
 
-    /// Tell people: by mail, and what they must act on also in Slack, if the wave asks there. Said at
-    /// least once, and dropped if too much else is to be said. Gives the effect that mails it.
-    pub(super) fn tell(&mut self, news: News) -> Option<EffectId> {
-        let gates = &self.wave.plan.gates;
-        let asks = gates.cutover.in_slack() || gates.finalize.in_slack();
-        let in_slack = (asks && news.action_required()).then(|| news.clone());
-        let channel = Channel::Sns;
-        let mailed = self.plan(Task::Notify { news, channel });
-        if let Some(news) = in_slack {
-            let channel = Channel::Slack;
-            self.plan(Task::Notify { news, channel });
-        }
-        mailed
-    }
-
     /// Start nothing new until a person has seen to it. The first hold stays.
     pub(super) fn hold(&mut self, reason: HoldReason) {
         if self.wave.hold.is_some() || self.wave.phase.terminal() {
@@ -248,14 +233,15 @@ impl Turn {
             reason,
         });
         let window = self.window_ahead();
-        self.tell(News::WaveHeld {
+        let held = News::WaveHeld {
             reason: sentence,
             commands: commands
                 .into_iter()
                 .map(|(command, what)| (command, what.to_owned()))
                 .collect(),
             window,
-        });
+        };
+        news::tell(self, held);
     }
 
     /// The wave's window, if it has one that is not over.

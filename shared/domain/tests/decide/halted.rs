@@ -53,8 +53,8 @@ fn told(hand: &Hand) -> Vec<String> {
         _ => None,
     });
     news.filter_map(|news| match news {
-        News::ReplicationStalled { error, .. } => Some(error.clone()),
-        News::ServerFailed { reason, .. } => Some(format!("failed: {reason}")),
+        News::ReplicationStalled { servers, .. } => Some(servers.first.reason.clone()),
+        News::ServerFailed { servers, .. } => Some(format!("failed: {}", servers.first.reason)),
         _ => None,
     })
     .collect()

@@ -48,9 +48,9 @@ fn course(hand: &mut Hand, until: Timestamp) -> Course {
                     course.retried.push(hand.now);
                 }
                 Task::Notify {
-                    news: News::ReplicationStalled { error, .. },
+                    news: News::ReplicationStalled { servers, .. },
                     ..
-                } => course.told.push((hand.now, error)),
+                } => course.told.push((hand.now, servers.first.reason)),
                 _ => {}
             }
         }
