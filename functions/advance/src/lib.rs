@@ -5,7 +5,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
-use tidegate_domain::decide::{Decision, Facts, Next, decide};
+use tidegate_domain::decide::{Decision, Facts, Next, decide, reads_alone};
 use tidegate_domain::id::{EffectId, WaveId};
 use tidegate_ports::clock::Clock;
 use tidegate_ports::error::{Context, HandlerError, StoreError};
@@ -107,7 +107,13 @@ pub async fn handle<T: Turns, C: Clock>(
             tracing::info!(%wave, generation, newer = stored.generation, "a newer driver lives");
             return Ok(done(stored.turn, pace, now));
         }
-        let decision = decide(facts(&wave, generation, &loaded, now));
+        let facts = facts(&wave, generation, &loaded, now);
+        if let Some(reading) = reads_alone(&facts) {
+            // Should it die on this message, the next driver knows.
+            let noted = turns.note_reading(&wave, &reading).await;
+            noted.context(format!("could not note what wave {wave} reads"))?;
+        }
+        let decision = decide(facts);
         let Some(decided) = &decision.wave else {
             tracing::info!(%wave, generation, "no plan was applied");
             return Ok(done(0, pace, now));
@@ -163,6 +169,7 @@ pub fn facts(wave: &WaveId, generation: u64, loaded: &Loaded, now: Timestamp) ->
         slots: loaded.slots.clone(),
         jobs: loaded.jobs.clone(),
         restarts: loaded.restarts,
+        reading: loaded.reading.clone(),
         now,
     }
 }

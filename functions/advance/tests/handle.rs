@@ -5,7 +5,7 @@ use std::cell::Cell;
 use advance::{Pace, Request, Response, Step};
 use jiff::{SignedDuration, Timestamp};
 use tidegate_domain::id::{MessageId, WaveId};
-use tidegate_domain::message::{Body, Message};
+use tidegate_domain::message::{Body, Message, Reading};
 use tidegate_domain::plan::Approver;
 use tidegate_ports::driver::Drivers;
 use tidegate_ports::error::{HandlerError, StoreError};
@@ -25,6 +25,10 @@ struct Contended {
 impl Turns for Contended {
     async fn load(&self, wave: &WaveId) -> Result<Loaded, StoreError> {
         self.store.load(wave).await
+    }
+
+    async fn note_reading(&self, wave: &WaveId, reading: &Reading) -> Result<(), StoreError> {
+        self.store.note_reading(wave, reading).await
     }
 
     async fn save(&self, turn: &Turn<'_>) -> Result<(), SaveError> {

@@ -172,6 +172,7 @@ impl World {
             slots: Slots::default(),
             jobs: None,
             restarts: 0,
+            reading: None,
             now: NOW,
         });
         let mut wave = begun.wave.expect("it has begun");

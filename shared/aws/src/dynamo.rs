@@ -14,7 +14,7 @@
 //! | | `SERVERS#nnnn` | body (some observations, by server), seen_at |
 //! | `EFFECTS#id` | effect | body, turn, status, claims, generation, until, claim, outcome, answered_at |
 //! | `INBOX#id` | message | body, nonce; drained, expires |
-//! | `DRIVER#id` | `DRIVER` | wakes, generation, restarts, turn, token, parked_generation, parked_turn, taken_by, list, at |
+//! | `DRIVER#id` | `DRIVER` | wakes, generation, restarts, reading, turn, token, parked_generation, parked_turn, taken_by, list, at |
 //! | `SERVER#s-…` | `CLAIM` | wave |
 //! | `REF#command` | `REF` | wave, expires |
 //! | `ACCOUNT#account#region` | `SLOTS` | body, version |

@@ -13,6 +13,7 @@ mod differences;
 mod inbox;
 mod news;
 mod outcomes;
+mod quarantine;
 mod questions;
 mod refusals;
 mod reminders;
@@ -50,7 +51,7 @@ use crate::audit::AuditRecord;
 use crate::effect::{CLAIM_GRACE, Effect, EffectStatus, Outcome, Task};
 use crate::hold::HoldReason;
 use crate::id::{EffectId, MessageId, ServerId, WaveId};
-use crate::message::{Body, MOST_MESSAGES, Message};
+use crate::message::{Body, MOST_MESSAGES, Message, Reading};
 use crate::observation::{AccountJobs, ServerSeen, WaveSeen};
 use crate::server::{CallStep, JobStep, RunStep, Server, Stage};
 use crate::slots::Slots;
@@ -59,10 +60,9 @@ use crate::wave::{Claims, Phase, SCHEMA, Wave};
 use self::turn::{Turn, later};
 
 pub use self::interest::interest;
+pub use self::quarantine::{MOST_RESTARTS, reads_alone};
 pub use self::selection::Selectors;
 
-/// Restarts without a saved decision after which messages are set aside.
-pub const MOST_RESTARTS: u32 = 3;
 /// The weight of a turn's history after which the driver goes on in a new execution (Step
 /// Functions ends an execution at 25,000 events).
 const MOST_HISTORY: u32 = 18_000;
@@ -99,6 +99,8 @@ pub struct Facts {
     pub jobs: Option<AccountJobs>,
     /// How often the driver was restarted since the last saved decision.
     pub restarts: u32,
+    /// What decisions were begun on alone since then.
+    pub reading: Option<Reading>,
     /// The time.
     pub now: Timestamp,
 }
@@ -174,11 +176,11 @@ pub struct Interest {
 #[must_use]
 pub fn decide(mut facts: Facts) -> Decision {
     let more_messages = facts.inbox.len() + facts.unreadable.len() >= MOST_MESSAGES;
+    let way = quarantine::Way::of(&facts);
     let mut inbox = std::mem::take(&mut facts.inbox);
     let Some((wave, begun)) = existing_or_begun(&mut facts, &mut inbox) else {
         return nothing(facts);
     };
-    let restarts = facts.restarts;
     let unreadable = std::mem::take(&mut facts.unreadable);
     let mut turn = Turn::begin(facts, wave);
     turn.more_messages = more_messages;
@@ -193,19 +195,7 @@ pub fn decide(mut facts: Facts) -> Decision {
         );
         turn.drained.push(message.id);
     }
-    if restarts >= MOST_RESTARTS {
-        set_aside(
-            &mut turn,
-            inbox.drain(..).map(|m| m.id).chain(unreadable).collect(),
-        );
-    } else {
-        if !unreadable.is_empty() {
-            set_aside(&mut turn, unreadable);
-        }
-        for message in inbox {
-            inbox::receive(&mut turn, message);
-        }
-    }
+    quarantine::receive(&mut turn, way, inbox, unreadable);
     adopt::adopt(&mut turn);
     outcomes::apply(&mut turn);
     cancel::cancel_stale(&mut turn);
@@ -254,6 +244,7 @@ fn existing_or_begun(
         unshown: BTreeMap::new(),
         questions: Vec::new(),
         untold: Vec::new(),
+        careful: false,
         accepted_failures: 0,
         starved_since: None,
         silence: None,
@@ -278,17 +269,6 @@ fn nothing(facts: Facts) -> Decision {
         next: Next::Done,
         wake_at: facts.now,
     }
-}
-
-/// Messages that cannot be dealt with are remembered as drained, and a person is told.
-fn set_aside(turn: &mut Turn, messages: Vec<MessageId>) {
-    let names: Vec<String> = messages.iter().map(ToString::to_string).collect();
-    turn.note(
-        "MessagesSetAside",
-        format!("Set aside: {}.", names.join(", ")),
-    );
-    turn.drained.extend(messages);
-    turn.hold(HoldReason::Quarantined { messages: names });
 }
 
 /// Go through the phases as far as the facts allow, and plan what is due on the way.

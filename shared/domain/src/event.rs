@@ -115,7 +115,7 @@ pub const EVENTS: &[(&str, &str)] = &[
     ),
     (
         "MessagesSetAside",
-        "Messages that cannot be read were set aside.",
+        "Messages that cannot be read, or that drivers died on, were set aside.",
     ),
     ("JobPlanned", "A launch or termination is wanted and saved."),
     (

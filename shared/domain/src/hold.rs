@@ -116,9 +116,9 @@ pub enum HoldReason {
         /// What was said.
         message: String,
     },
-    /// A driver died again and again without progress; these messages were set aside.
+    /// Messages that cannot be read, or that drivers died on again and again, were set aside.
     Quarantined {
-        /// What was set aside.
+        /// What was set aside: who said what, where that is known.
         messages: Vec<String>,
     },
 }
@@ -158,7 +158,7 @@ impl HoldReason {
             Self::Unhealthy { servers } => format!("Not healthy: {}.", list(servers)),
             Self::Refused { task, message } => format!("{task} did not succeed: {message}"),
             Self::Quarantined { messages } => format!(
-                "The driver died repeatedly without progress; set aside: {}.",
+                "Messages were set aside unread: {}.",
                 if messages.is_empty() {
                     "nothing".to_owned()
                 } else {
@@ -227,7 +227,9 @@ impl HoldReason {
                 resume("try again"),
                 skip("leave servers out (take what terminates as done by hand), then resume"),
             ],
-            Self::Quarantined { .. } => vec![resume("go on without what was set aside")],
+            Self::Quarantined { .. } => vec![resume(
+                "go on without what was set aside; who decided is asked again",
+            )],
         };
         match wave.phase {
             Phase::CuttingOver | Phase::Soaking { .. } | Phase::AwaitingFinalize => {

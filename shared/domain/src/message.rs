@@ -9,9 +9,13 @@ use crate::gate::{Door, Gate, Part, Verdict};
 use crate::hold::HoldId;
 use crate::id::{MessageId, ServerId};
 use crate::plan::{Approver, Plan};
+use crate::words::{self, one_line};
 
 /// The most messages that one turn takes; the rest wait for the next.
 pub const MOST_MESSAGES: usize = 10;
+
+/// The longest name of somebody's that a sentence repeats, in characters.
+const LONGEST_NAME: usize = 80;
 
 /// A message as it lies in the inbox.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,6 +28,26 @@ pub struct Message {
     pub by: Approver,
     /// What it asks.
     pub body: Body,
+}
+
+/// A message that decisions were begun on, alone, and that none was saved since.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reading {
+    /// Which message.
+    pub message: MessageId,
+    /// The generation of the last driver that began.
+    pub generation: u64,
+    /// How many drivers did, with that one.
+    pub drivers: u32,
+}
+
+impl Reading {
+    /// How many drivers died on it: all that began but the one of this generation.
+    #[must_use]
+    pub fn deaths(&self, generation: u64) -> u32 {
+        let alive = u32::from(self.generation == generation);
+        self.drivers.saturating_sub(alive)
+    }
 }
 
 /// What a message asks.
@@ -101,4 +125,33 @@ pub enum Body {
         /// Which gate.
         gate: Gate,
     },
+}
+
+impl Body {
+    /// What whoever sent it did, for people: the part of a sentence that follows their name.
+    #[must_use]
+    pub fn what(&self) -> String {
+        match self {
+            Self::Apply(_) => "applied a plan".to_owned(),
+            Self::Start => "started the wave".to_owned(),
+            Self::Hold { .. } => "held the wave".to_owned(),
+            Self::Resume { .. } => "released a hold".to_owned(),
+            Self::Skip { servers } => {
+                format!("left out {}", words::count(servers.len(), "server"))
+            }
+            Self::Abort => "aborted the wave".to_owned(),
+            Self::RollBack { .. } => "had the wave rolled back".to_owned(),
+            Self::Decide { gate, verdict, .. } => match verdict {
+                Verdict::Approve => format!("approved the {gate} gate"),
+                Verdict::Reject => format!("rejected the {gate} gate"),
+            },
+            Self::Withdraw { gate, .. } => format!("withdrew the approval of the {gate} gate"),
+            Self::Waive { servers, check, .. } => format!(
+                "waived {} on {}",
+                one_line(check, LONGEST_NAME),
+                words::count(servers.len(), "server")
+            ),
+            Self::Ask { gate } => format!("had the {gate} gate asked again"),
+        }
+    }
 }

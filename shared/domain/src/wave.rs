@@ -64,6 +64,9 @@ pub struct Wave {
     /// What people are still to be told.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub untold: Vec<Untold>,
+    /// Whether messages are read one at a time, because drivers died and one of them may be why.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub careful: bool,
     /// How many failures a person has accepted beyond the budget.
     pub accepted_failures: u32,
     /// Since when MGN has refused for quota, if it does.

@@ -44,6 +44,8 @@ mod launches;
 mod news;
 #[path = "decide/preflight.rs"]
 mod preflight;
+#[path = "decide/quarantine.rs"]
+mod quarantine;
 #[path = "decide/questions.rs"]
 mod questions;
 #[path = "decide/renewal.rs"]

@@ -6,6 +6,7 @@
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use tidegate_domain::id::WaveId;
+use tidegate_domain::message::Reading;
 
 use crate::error::{CallError, StoreError};
 use crate::executions::Executions;
@@ -23,6 +24,9 @@ pub struct Driver {
     pub wake_at: Option<Timestamp>,
     /// How often it was restarted since its last saved decision.
     pub restarts: u32,
+    /// The message that decisions were begun on alone since then.
+    #[serde(default)]
+    pub reading: Option<Reading>,
 }
 
 /// An execution that sleeps.

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use tidegate_domain::audit::AuditRecord;
 use tidegate_domain::effect::{Effect, Outcome};
 use tidegate_domain::id::{EffectId, MessageId, ServerId, WaveId};
-use tidegate_domain::message::Message;
+use tidegate_domain::message::{Message, Reading};
 use tidegate_domain::observation::{AccountJobs, ServerSeen, WaveSeen};
 use tidegate_domain::server::Server;
 use tidegate_domain::slots::Slots;
@@ -44,6 +44,8 @@ pub struct Loaded {
     pub jobs: Option<AccountJobs>,
     /// How often the driver was restarted since the last saved decision.
     pub restarts: u32,
+    /// What decisions were begun on alone since then.
+    pub reading: Option<Reading>,
 }
 
 /// One decision, to be saved whole or not at all.
@@ -86,8 +88,12 @@ pub trait Turns {
     /// Everything that a decision is made from. Consistent reads.
     async fn load(&self, wave: &WaveId) -> Result<Loaded, StoreError>;
 
+    /// Note that a decision is begun on one message alone, until one is saved.
+    async fn note_reading(&self, wave: &WaveId, reading: &Reading) -> Result<(), StoreError>;
+
     /// Save a decision, in one transaction. Saving the same turn again (a lost answer) succeeds.
-    /// A wave that has ended has no more `wake_at`; a saved turn counts as progress.
+    /// A wave that has ended has no more `wake_at`; a saved turn counts as progress, which
+    /// forgets restarts and what was being read.
     async fn save(&self, turn: &Turn<'_>) -> Result<(), SaveError>;
 
     /// Other waves that wait for slots: due now, so that `sweep` wakes them. Best effort.

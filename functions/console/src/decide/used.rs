@@ -9,7 +9,7 @@ use tidegate_domain::words;
 use tidegate_ports::error::Context;
 use tidegate_ports::inbox::Inbox;
 
-use super::standing;
+use super::{gate_plan, open_gate, standing};
 use crate::refused::{Failure, Refused, Status};
 
 /// What was done with a link before.
@@ -53,12 +53,26 @@ pub(super) fn used(
     let back = withdrawn.map_or_else(String::new, |withdrawn| {
         format!(" and took that back at {}", words::time(withdrawn.at, None))
     });
+    let anew = if asks_anew(wave, link, now) {
+        " That does not count: decide by the link in the newest mail."
+    } else {
+        ""
+    };
     let message = format!(
-        "This link was used: {} {did} the {} gate with it at {}{back}, and a link counts once. {}",
+        "This link was used: {} {did} the {} gate with it at {}{back}, and a link counts once.{anew} {}",
         first.by,
         link.gate,
         words::time(first.at, None),
         standing(wave, link.gate, now)
     );
     Refused::new(Status::Gone, message)
+}
+
+/// Whether what was decided with a link does not count, and a later link asks the same anew: it was
+/// taken back, or set aside unread.
+fn asks_anew(wave: &Wave, link: &Link, now: Timestamp) -> bool {
+    open_gate(wave, link.gate, &link.evidence, now).is_ok_and(|open| {
+        let approval = gate_plan(wave, link.gate).approval_of(&link.approver, open);
+        open.withdrawals > link.withdrawals && approval.is_none()
+    })
 }

@@ -6,10 +6,9 @@ use std::future::Future;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use tidegate_domain::audit::{AuditRecord, StoredRecord};
-use tidegate_domain::decide::MOST_RESTARTS;
 use tidegate_domain::effect::Outcome;
 use tidegate_domain::id::{CommandId, EffectId, MessageId, ServerId, WaveId};
-use tidegate_domain::message::Message;
+use tidegate_domain::message::{Message, Reading};
 use tidegate_domain::observation::{AccountJobs, ServerSeen, WaveSeen};
 use tidegate_domain::refused::{RefusedDay, RefusedRequest};
 use tidegate_domain::wave::Wave;
@@ -54,21 +53,29 @@ fn unavailable(message: &str) -> StoreError {
     StoreError::Unavailable(message.into())
 }
 
+/// Whether the decision read a message on which it would have panicked: it answers by its ID.
+fn read_poison(turn: &Turn<'_>) -> bool {
+    let mut answered = turn.audit.iter().flat_map(|record| &record.entries);
+    answered.any(|entry| {
+        let reference = entry.reference.as_deref();
+        reference.is_some_and(|reference| reference.contains(POISON))
+    })
+}
+
 impl Turns for Invocation {
     async fn load(&self, wave: &WaveId) -> Result<Loaded, StoreError> {
-        let loaded = self.table("load", self.cloud.table.load(wave)).await?;
-        let poisoned = loaded
-            .inbox
-            .iter()
-            .any(|message| message.id.as_str().contains(POISON));
-        if poisoned && loaded.restarts < MOST_RESTARTS {
-            // The decision panics on it, until it is set aside unread.
-            return self.die("deciding on a poisoned message").await;
-        }
-        Ok(loaded)
+        self.table("load", self.cloud.table.load(wave)).await
+    }
+
+    async fn note_reading(&self, wave: &WaveId, reading: &Reading) -> Result<(), StoreError> {
+        let noted = self.cloud.table.note_reading(wave, reading);
+        self.table("note what is read", noted).await
     }
 
     async fn save(&self, turn: &Turn<'_>) -> Result<(), SaveError> {
+        if read_poison(turn) {
+            return self.die("deciding on a poisoned message").await;
+        }
         self.table("save", async {
             let saved = Turns::save(&self.cloud.table, turn).await;
             if saved.is_ok() {

@@ -82,7 +82,7 @@ pub async fn whoever_sleeps_is_told_to_the_waker(store: &impl AllPorts) {
         generation: 1,
         parked: Some(sleeper(1, 4)),
         wake_at: Some(at(500)),
-        restarts: 0,
+        ..Driver::default()
     };
     assert_eq!(driver(store, &id).await, asleep);
     let woken = ok(store.count_wake(&id).await, "count a wake");

@@ -158,6 +158,7 @@ pub fn wave(id: &WaveId) -> Wave {
         unshown: BTreeMap::new(),
         questions: Vec::new(),
         untold: Vec::new(),
+        careful: false,
         accepted_failures: 0,
         starved_since: None,
         silence: None,

@@ -4,6 +4,7 @@
 use jiff::Timestamp;
 use tidegate_domain::effect::{EffectStatus, Outcome};
 use tidegate_domain::id::WaveId;
+use tidegate_domain::message::Reading;
 use tidegate_domain::server::{End, Stage};
 use tidegate_domain::wave::Phase;
 use tidegate_ports::driver::{Parked, Parking};
@@ -12,7 +13,7 @@ use tidegate_ports::observations::Observations;
 use tidegate_ports::turns::{Loaded, MOST_MESSAGES, SaveError, Turns};
 
 use super::fixtures::{
-    Draft, all_seen, at, effect_id, job_id, message, round, server_id, servers, wave_id,
+    Draft, all_seen, at, effect_id, job_id, message, message_id, round, server_id, servers, wave_id,
 };
 use super::{AllPorts, ok};
 
@@ -384,7 +385,7 @@ pub async fn another_turn_of_the_same_number_is_refused(store: &impl AllPorts) {
     refused(store, &late).await;
 }
 
-/// Restarts are counted from the last saved decision.
+/// Restarts are counted from the last saved decision, and so is what was being read.
 pub async fn a_saved_turn_is_progress(store: &impl AllPorts) {
     let id = wave_id("progress");
     ok(store.create(&id, at(0)).await, "create the driver");
@@ -392,9 +393,17 @@ pub async fn a_saved_turn_is_progress(store: &impl AllPorts) {
         let taken = store.take_generation(&id, generation, at(60)).await;
         assert!(ok(taken, "take a generation"));
     }
-    assert_eq!(load(store, &id).await.restarts, 3);
+    let reading = Reading {
+        message: message_id("m-1"),
+        generation: 4,
+        drivers: 2,
+    };
+    ok(store.note_reading(&id, &reading).await, "note the message");
+    let loaded = load(store, &id).await;
+    assert_eq!((loaded.restarts, loaded.reading), (3, Some(reading)));
     save_next(store, &id, at(1), |_| {}).await;
-    assert_eq!(load(store, &id).await.restarts, 0);
+    let loaded = load(store, &id).await;
+    assert_eq!((loaded.restarts, loaded.reading), (0, None));
 }
 
 /// A wave that has ended leaves the due list, for good.

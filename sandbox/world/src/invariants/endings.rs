@@ -2,7 +2,6 @@
 //! that, rolled back because somebody asked or the plan says so of a finalize gate at which nobody
 //! decided, and completed in every other case.
 
-use tidegate_domain::decide::MOST_RESTARTS;
 use tidegate_domain::effect::{Effect, Task};
 use tidegate_domain::gate::{Gate, GateState};
 use tidegate_domain::hold::HoldId;
@@ -87,9 +86,14 @@ fn said(turn: &Turn<'_>, what: impl Fn(&Body) -> bool) -> bool {
     inbox.any(|message| turn.drained.contains(&message.id) && what(&message.body))
 }
 
-/// Whether an abort was read, and the wave goes on. What is set aside is not read.
+/// Whether an abort was read, and the wave goes on. What is read is answered by its ID.
 fn ignored_an_abort(turn: &Turn<'_>) -> bool {
-    turn.loaded.restarts < MOST_RESTARTS && said(turn, |body| matches!(body, Body::Abort))
+    let entries = turn.audit.iter().flat_map(|record| &record.entries);
+    let answered: Vec<&str> = entries.filter_map(|e| e.reference.as_deref()).collect();
+    let mut inbox = turn.loaded.inbox.iter();
+    inbox.any(|message| {
+        matches!(message.body, Body::Abort) && answered.contains(&message.id.as_str())
+    })
 }
 
 /// Whether nobody decided at the finalize gate, and the plan says to roll back. Silence under a hold

@@ -18,7 +18,7 @@ const ACTS: [Function; 7] = [
 /// Before a function writes to the table; `call` is as the port's methods name it.
 pub(crate) fn write(cloud: &Cloud, function: Function, call: &str) {
     let writers: &[Function] = match call {
-        "save" | "make_due" => &[Function::Advance],
+        "save" | "make_due" | "note what is read" => &[Function::Advance],
         "save observations" | "save jobs" | "at work" => &[Function::Observe],
         "claim" | "answer" => &ACTS,
         "claim server" | "release server" => &[Function::Prepare],

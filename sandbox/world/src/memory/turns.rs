@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use tidegate_domain::effect::EffectStatus;
 use tidegate_domain::id::WaveId;
+use tidegate_domain::message::Reading;
 use tidegate_ports::error::StoreError;
 use tidegate_ports::turns::{Loaded, MOST_MESSAGES, SaveError, Turn, Turns};
 
@@ -13,6 +14,15 @@ use super::{MemoryStore, StoredEffect, StoredWave, Tables};
 impl Turns for MemoryStore {
     async fn load(&self, wave: &WaveId) -> Result<Loaded, StoreError> {
         Ok(self.with(|tables| load(tables, wave)))
+    }
+
+    async fn note_reading(&self, wave: &WaveId, reading: &Reading) -> Result<(), StoreError> {
+        self.with(|tables| {
+            if let Some(stored) = tables.drivers.get_mut(wave) {
+                stored.driver.reading = Some(reading.clone());
+            }
+        });
+        Ok(())
     }
 
     async fn save(&self, turn: &Turn<'_>) -> Result<(), SaveError> {
@@ -91,6 +101,10 @@ fn load(tables: &Tables, id: &WaveId) -> Loaded {
             .drivers
             .get(id)
             .map_or(0, |stored| stored.driver.restarts),
+        reading: tables
+            .drivers
+            .get(id)
+            .and_then(|stored| stored.driver.reading.clone()),
     }
 }
 
@@ -190,6 +204,7 @@ fn apply(tables: &mut Tables, turn: &Turn<'_>) {
     }
     let stored = tables.drivers.entry(id.clone()).or_default();
     stored.driver.restarts = 0;
+    stored.driver.reading = None;
     stored.turn = turn.wave.turn;
     if turn.wave.phase.terminal() && turn.wave.open.is_empty() {
         stored.driver.wake_at = None;

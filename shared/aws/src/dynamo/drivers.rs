@@ -8,12 +8,13 @@ use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::{ReturnValue, ReturnValuesOnConditionCheckFailure};
 use jiff::Timestamp;
 use tidegate_domain::id::WaveId;
+use tidegate_domain::message::Reading;
 use tidegate_ports::driver::{Driver, Drivers, Parked, Parking};
 use tidegate_ports::error::StoreError;
 use uuid::Uuid;
 
 use super::errors::{Written, written};
-use super::item::{Attributes, Item, Key, names, number, text, time, values};
+use super::item::{Attributes, Item, Key, names, number, text, time, to_json, values};
 use super::waves::named;
 use super::{DynamoStore, INDEX};
 
@@ -230,6 +231,25 @@ impl DynamoStore {
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
     }
 
+    /// A decision is begun on one message alone.
+    pub(super) async fn note_driver_reads(
+        &self,
+        wave: &WaveId,
+        reading: &Reading,
+    ) -> Result<(), StoreError> {
+        let reading = to_json(&Key::driver(wave), reading)?;
+        let noted = self
+            .change(wave)
+            .update_expression("SET #reading = :reading")
+            .condition_expression("attribute_exists(#pk)")
+            .set_expression_attribute_names(names(&["pk", "reading"]))
+            .set_expression_attribute_values(values([("reading", text(reading))]))
+            .send()
+            .await;
+        written(noted)?;
+        Ok(())
+    }
+
     /// Make a wave due now if its driver sleeps; if it is awake, it only has to look again before
     /// it sleeps (to restart it would supersede it).
     pub(super) async fn make_one_due(
@@ -264,6 +284,10 @@ fn driver(item: &Item) -> Result<Driver, StoreError> {
         parked: parked(item)?,
         wake_at: item.time_if("at")?,
         restarts: u32::try_from(restarts).unwrap_or(u32::MAX),
+        reading: item
+            .text_if("reading")
+            .map(|json| item.parse("reading", json))
+            .transpose()?,
     })
 }
 

@@ -250,11 +250,14 @@ impl<'a> Transaction<'a> {
         let set = "SET #restarts = :zero, #turn = :turn";
         let (update, used): (String, &[&str]) = if ended {
             (
-                format!("{set} REMOVE #list, #at"),
-                &["restarts", "turn", "list", "at"],
+                format!("{set} REMOVE #reading, #list, #at"),
+                &["restarts", "turn", "reading", "list", "at"],
             )
         } else {
-            (set.to_owned(), &["restarts", "turn"])
+            (
+                format!("{set} REMOVE #reading"),
+                &["restarts", "turn", "reading"],
+            )
         };
         let zero_and_turn = values([("zero", number(0u64)), ("turn", number(turn.wave.turn))]);
         let key = Key::driver(&turn.wave.id);

@@ -5,7 +5,7 @@ use futures::stream;
 use jiff::Timestamp;
 use tidegate_domain::effect::Effect;
 use tidegate_domain::id::{MessageId, WaveId};
-use tidegate_domain::message::Message;
+use tidegate_domain::message::{Message, Reading};
 use tidegate_domain::slots::Slots;
 use tidegate_domain::wave::Wave;
 use tidegate_ports::driver::Drivers;
@@ -55,8 +55,13 @@ impl Turns for DynamoStore {
             slots,
             slots_version,
             jobs,
-            restarts: driver.map_or(0, |driver| driver.restarts),
+            restarts: driver.as_ref().map_or(0, |driver| driver.restarts),
+            reading: driver.and_then(|driver| driver.reading),
         })
+    }
+
+    async fn note_reading(&self, wave: &WaveId, reading: &Reading) -> Result<(), StoreError> {
+        self.note_driver_reads(wave, reading).await
     }
 
     async fn save(&self, turn: &Turn<'_>) -> Result<(), SaveError> {

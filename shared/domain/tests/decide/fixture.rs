@@ -11,7 +11,7 @@ use tidegate_domain::id::{
     SnapshotId, TemplateId, WaveId,
 };
 use tidegate_domain::launch_settings::{LaunchSettings, Values};
-use tidegate_domain::message::{Body, Message};
+use tidegate_domain::message::{Body, Message, Reading};
 use tidegate_domain::observation::{
     AccountJob, AccountJobs, Answer, CommandStatus, Failing, InstanceSeen, JobSeen, LaunchStatus,
     LifeCycle, Replication, ReplicationState, ServerSeen, SettingsSeen, SnapshotsSeen,
@@ -147,6 +147,10 @@ pub(crate) struct Hand {
     /// Why launch settings cannot be read.
     pub(crate) unreadable: Option<&'static str>,
     pub(crate) messages: u32,
+    /// The driver's generation, how often it was restarted, and what it noted to read.
+    pub(crate) generation: u64,
+    pub(crate) restarts: u32,
+    pub(crate) reading: Option<Reading>,
     jobs: u32,
     /// Every task that was planned, in order.
     pub(crate) tasks: Vec<Task>,
@@ -174,6 +178,9 @@ impl Hand {
             settings: BTreeMap::new(),
             unreadable: None,
             messages: 0,
+            generation: 1,
+            restarts: 0,
+            reading: None,
             jobs: 0,
             tasks: Vec::new(),
             told: Vec::new(),
@@ -202,7 +209,7 @@ impl Hand {
     pub(crate) fn facts(&self) -> Facts {
         Facts {
             id: WaveId::parse("orders").expect("a name"),
-            generation: 1,
+            generation: self.generation,
             wave: self.wave.clone(),
             servers: self.servers.clone(),
             round: Some(WaveSeen {
@@ -219,7 +226,8 @@ impl Hand {
                 at: self.now,
                 jobs: self.strangers.clone(),
             }),
-            restarts: 0,
+            restarts: self.restarts,
+            reading: self.reading.clone(),
             now: self.now,
         }
     }
