@@ -8,6 +8,8 @@
 mod seal;
 mod verify;
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -105,7 +107,22 @@ pub struct About {
     /// The servers; at most the 200 of a job.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub servers: Vec<ServerId>,
+    /// Where there are more, all of them: `servers` are the first, in the order of their IDs.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub all: Option<AllServers>,
 }
+
+/// Servers that are too many to be listed, so that a list of them can be proved.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AllServers {
+    /// How many there are.
+    pub count: u32,
+    /// SHA-256 of their IDs in order, a line each, in hexadecimal.
+    pub digest: String,
+}
+
+/// The most servers that an entry lists.
+const MOST_SERVERS: usize = 200;
 
 impl About {
     /// Whether nothing is known.
@@ -129,6 +146,22 @@ impl About {
         Self {
             evidence: Some(evidence.to_owned()),
             ..Self::gate(gate)
+        }
+    }
+
+    /// The same, about these servers: each once, in the order of their IDs.
+    #[must_use]
+    pub fn with_servers<'a>(self, servers: impl IntoIterator<Item = &'a ServerId>) -> Self {
+        let servers: BTreeSet<&ServerId> = servers.into_iter().collect();
+        let lines: String = servers.iter().map(|id| format!("{id}\n")).collect();
+        let all = (servers.len() > MOST_SERVERS).then(|| AllServers {
+            count: u32::try_from(servers.len()).unwrap_or(u32::MAX),
+            digest: hash(lines.as_bytes()),
+        });
+        Self {
+            servers: servers.into_iter().take(MOST_SERVERS).cloned().collect(),
+            all,
+            ..self
         }
     }
 
@@ -208,7 +241,7 @@ pub struct CheckedSeal {
     pub hash: Option<String>,
 }
 
-/// The hash of a record as it is stored.
+/// The hash of a text, a record's as it is stored among them.
 #[must_use]
 pub fn hash(body: &[u8]) -> String {
     hex::encode(Sha256::digest(body))

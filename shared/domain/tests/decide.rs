@@ -48,6 +48,8 @@ mod preflight;
 mod quarantine;
 #[path = "decide/questions.rs"]
 mod questions;
+#[path = "decide/record.rs"]
+mod record;
 #[path = "decide/renewal.rs"]
 mod renewal;
 #[path = "decide/rollback.rs"]

@@ -7,7 +7,7 @@
 use jiff::Timestamp;
 
 use super::inbox::{Answer, in_motion};
-use super::turn::{Turn, servers};
+use super::turn::{Turn, named};
 use super::{cleanup, gates, lapses, reminders, wants};
 use crate::gate::{Approval, Door, Gate, GateState, OpenGate, Part, Verdict};
 use crate::hold::HoldReason;
@@ -70,19 +70,28 @@ pub(super) fn decide(turn: &mut Turn, said: Said<'_>) -> Answer {
     }
 }
 
+/// The servers that a decision names, where it is about a part of what is asked.
+pub(super) fn part(turn: &Turn, gate: Gate, only: &Part) -> Vec<ServerId> {
+    let part = match turn.wave.gates.get(&gate) {
+        Some(GateState::Open(open)) => open.evidence.part(&turn.wave.plan, only),
+        Some(GateState::Approved { .. } | GateState::Lapsed { .. }) | None => Ok(Vec::new()),
+    };
+    part.unwrap_or_default()
+}
+
 fn approve(turn: &mut Turn, plan: &GatePlan, said: &Said<'_>, only: Vec<ServerId>) -> Answer {
     let Said { by, at, gate, .. } = said;
     let now = turn.now;
+    let part = named(&turn.hostnames(&only));
     let Some(GateState::Open(open)) = turn.wave.gates.get_mut(gate) else {
         return Err(format!("the {gate} gate is not open"));
     };
     let what = match only.len() {
         0 => format!("the {gate} gate"),
-        some => format!(
-            "{} of {} at the {gate} gate",
-            some,
-            servers(open.evidence.servers.len())
-        ),
+        _ => {
+            let of = open.evidence.servers.len();
+            format!("{part} of {of} at the {gate} gate")
+        }
     };
     if open.approvals.iter().any(|a| plan.same_person(&a.by, by)) {
         return Err(format!("{by} approved the {gate} gate already"));
@@ -266,7 +275,7 @@ pub(super) fn waive(
     }
     Ok(format!(
         "{by} waived {check} on {}: {reason}",
-        servers(ids.len())
+        named(&turn.hostnames(ids))
     ))
 }
 

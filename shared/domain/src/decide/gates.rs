@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::changes::changes;
-use super::turn::{Turn, later, servers};
+use super::turn::{Turn, later, named};
 use super::{evidence, lapses, news, reminders, rollback};
 use crate::audit::About;
 use crate::effect::Task;
@@ -307,14 +307,18 @@ fn approve(turn: &mut Turn, gate: Gate, open: OpenGate, approved: &BTreeSet<Serv
     let text = if put_off.is_empty() {
         format!("The {gate} gate is approved.")
     } else {
+        let names = |ids: &BTreeSet<ServerId>| {
+            let ids: Vec<ServerId> = ids.iter().cloned().collect();
+            named(&turn.hostnames(&ids))
+        };
         format!(
             "The {gate} gate is approved for {}; {} stay as they are.",
-            servers(approved.len()),
-            servers(put_off.len())
+            names(approved),
+            names(&put_off)
         )
     };
     turn.note_by("GateApproved", text.clone(), who, &evidence);
-    turn.about(About::evidence(gate, &evidence));
+    turn.about(About::evidence(gate, &evidence).with_servers(approved));
     if !put_off.is_empty() {
         news::tell(turn, News::GateApprovedInPart { gate, text });
     }

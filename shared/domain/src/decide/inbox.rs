@@ -2,10 +2,10 @@
 //! known, or refused with a reason in the audit chain; it is drained in any case.
 
 use super::decisions::{self, Said};
-use super::turn::Turn;
+use super::turn::{Turn, named};
 use super::{amend, cancel, cleanup, gates, lapses, rollback, stalls};
 use crate::audit::About;
-use crate::gate::Gate;
+use crate::gate::{Gate, Verdict};
 use crate::hold::{Hold, HoldId, HoldReason};
 use crate::id::ServerId;
 use crate::message::{Body, Message};
@@ -20,20 +20,7 @@ const HASH: usize = 64;
 /// Deal with one message.
 pub(super) fn receive(turn: &mut Turn, message: Message) {
     let Message { id, by, body, at } = message;
-    let about = match &body {
-        Body::Decide {
-            gate,
-            verdict,
-            evidence,
-            ..
-        } => About {
-            verdict: Some(*verdict),
-            ..About::evidence(*gate, &one_line(evidence, HASH))
-        },
-        Body::Withdraw { gate, evidence, .. } => About::evidence(*gate, &one_line(evidence, HASH)),
-        Body::Ask { gate } => About::gate(*gate),
-        _ => About::default(),
-    };
+    let about = about(turn, &body);
     let answer = if turn.wave.phase.terminal() {
         Err("the wave has ended".to_owned())
     } else {
@@ -82,6 +69,40 @@ pub(super) fn receive(turn: &mut Turn, message: Message) {
     }
     turn.about(about);
     turn.drained.push(id);
+}
+
+/// What a message is about, for machines.
+fn about(turn: &Turn, body: &Body) -> About {
+    match body {
+        Body::Decide {
+            gate,
+            verdict,
+            evidence,
+            only,
+            ..
+        } => {
+            let about = About {
+                verdict: Some(*verdict),
+                ..About::evidence(*gate, &one_line(evidence, HASH))
+            };
+            match verdict {
+                Verdict::Approve => about.with_servers(&decisions::part(turn, *gate, only)),
+                // Always about the whole.
+                Verdict::Reject => about,
+            }
+        }
+        Body::Withdraw { gate, evidence, .. } => About::evidence(*gate, &one_line(evidence, HASH)),
+        Body::Ask { gate } => About::gate(*gate),
+        Body::Skip { servers } | Body::Waive { servers, .. } => {
+            About::default().with_servers(servers)
+        }
+        Body::Apply(_)
+        | Body::Start
+        | Body::Hold { .. }
+        | Body::Resume { .. }
+        | Body::Abort
+        | Body::RollBack { .. } => About::default(),
+    }
 }
 
 /// What came of a message: what was done, or why not.
@@ -254,7 +275,7 @@ fn skip(turn: &mut Turn, by: &Approver, servers: &[ServerId]) -> Answer {
     } else {
         "Left out"
     };
-    Ok(format!("{what}: {}.", super::turn::servers(servers.len())))
+    Ok(format!("{what}: {}.", named(&turn.hostnames(servers))))
 }
 
 /// Whether to leave a server out is to do its step by hand: on the way to the wave's end, and where

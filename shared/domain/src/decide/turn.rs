@@ -20,6 +20,7 @@ use crate::plan::{Application, Window};
 use crate::server::Server;
 use crate::slots::Slots;
 use crate::wave::{OpenEffect, Phase, Wave};
+use crate::words;
 
 /// Effects that may be open at once; the state machine's map takes 40. What ends in a turn keeps its
 /// place until the next, so that this also bounds what the turn writes of effects.
@@ -28,6 +29,8 @@ pub(super) const MOST_OPEN: usize = 40;
 const KEPT_FOR_MESSAGES: usize = 4;
 /// New effects in one turn.
 const MOST_NEW: usize = 20;
+/// The most servers that a sentence names.
+const MOST_NAMED: usize = 5;
 /// The longest that a wave sleeps without looking.
 const LONGEST_SLEEP: SignedDuration = SignedDuration::from_mins(15);
 
@@ -261,6 +264,13 @@ impl Turn {
         self.wave.phase_since = self.now;
     }
 
+    /// The names of these servers, for people, in the wave's order.
+    pub(super) fn hostnames(&self, ids: &[ServerId]) -> Vec<&str> {
+        let ids: BTreeSet<&ServerId> = ids.iter().collect();
+        let servers = self.servers.iter().filter(|s| ids.contains(&s.id));
+        servers.map(|s| s.hostname.as_str()).collect()
+    }
+
     /// The application of a server. A wave's servers come from its plan, so there always is one.
     pub(super) fn application(&self, server: &Server) -> Option<&Application> {
         self.wave.plan.application(&server.application)
@@ -298,6 +308,12 @@ impl Turn {
 /// `1 server`, `2 servers`.
 pub(super) fn servers(count: usize) -> String {
     format!("{count} server{}", if count == 1 { "" } else { "s" })
+}
+
+/// `2 servers (db01, db02)`; of many the first are named.
+pub(super) fn named(hostnames: &[&str]) -> String {
+    let few = words::few(hostnames, MOST_NAMED);
+    format!("{} ({few})", servers(hostnames.len()))
 }
 
 /// So long after a time, without overflow.

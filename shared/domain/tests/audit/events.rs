@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use tidegate_domain::audit::{About, AuditHead, Entry};
+use tidegate_domain::audit::{About, AuditHead, Entry, hash};
 use tidegate_domain::event::{DomainEvent, EVENTS, events};
 use tidegate_domain::gate::{Gate, Verdict};
-use tidegate_domain::id::WaveId;
+use tidegate_domain::id::{ServerId, WaveId};
 
 fn entry(event: &str, about: About) -> Entry {
     Entry {
@@ -97,4 +97,45 @@ fn every_event_has_a_schema_and_every_schema_an_event() {
     let names: BTreeSet<_> = EVENTS.iter().map(|(name, _)| (*name).to_owned()).collect();
     assert_eq!(files, names);
     assert_eq!(names.len(), EVENTS.len(), "no name stands twice");
+}
+
+fn server_id(number: usize) -> ServerId {
+    ServerId::parse(format!("s-{number:017}")).expect("a server")
+}
+
+#[test]
+fn an_event_lists_its_servers_or_proves_a_list_of_them() {
+    let many: Vec<ServerId> = (0..3_000).rev().map(server_id).collect();
+    let twice = many.iter().take(200).chain(&many[..200]);
+    let few = About::default().with_servers(twice);
+    assert_eq!((few.servers.len(), few.all), (200, None));
+
+    let about = About::default().with_servers(&many);
+    assert_eq!(about.servers, (0..200).map(server_id).collect::<Vec<_>>());
+    let all = about.all.expect("more than are listed");
+    let lines: String = (0..3_000).map(|n| format!("{}\n", server_id(n))).collect();
+    assert_eq!((all.count, all.digest), (3_000, hash(lines.as_bytes())));
+}
+
+#[test]
+fn what_people_decide_and_ask_has_its_servers_in_the_schema() {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../events/domain");
+    let entries = [
+        "GateApproved",
+        "GateDecided",
+        "MessageCounted",
+        "MessageRefused",
+    ];
+    let about = About::default().with_servers(&(0..201).map(server_id).collect::<Vec<_>>());
+    let about = serde_json::to_value(about).expect("JSON");
+    for name in entries {
+        let text = std::fs::read_to_string(directory.join(format!("{name}.schema.json")));
+        let schema: serde_json::Value =
+            serde_json::from_str(&text.expect("a schema")).expect("JSON");
+        for (field, value) in about.as_object().expect("an object") {
+            let described = &schema["properties"][field];
+            let of = if value.is_array() { "array" } else { "object" };
+            assert_eq!(described["type"], of, "{name}: {field}");
+        }
+    }
 }
