@@ -304,7 +304,13 @@ fn approve(turn: &mut Turn, gate: Gate, open: OpenGate, approved: &BTreeSet<Serv
         .filter_map(|s| Some((s.server.clone(), s.settings.as_ref()?.digest.clone())))
         .collect();
     let evidence = open.evidence.hash();
-    let text = if put_off.is_empty() {
+    let text = if turn.wave.gate_plan(gate).automatic {
+        // No question keeps it.
+        format!(
+            "The {gate} gate is approved by the plan, which asks nobody: of its evidence the hash alone \
+             is kept."
+        )
+    } else if put_off.is_empty() {
         format!("The {gate} gate is approved.")
     } else {
         let names = |ids: &BTreeSet<ServerId>| {

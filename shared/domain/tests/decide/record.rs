@@ -105,3 +105,19 @@ fn on_which_a_check_was_waived_and_which_were_left_out() {
     let (_, about) = recorded(&mut hand, "MessageRefused");
     assert_eq!(about.servers, servers(20..21));
 }
+
+#[test]
+fn that_of_the_evidence_of_an_automatic_gate_the_hash_alone_is_kept() {
+    let mut hand = asking(1, 1);
+    hand.approve();
+    hand.until("Soaking");
+    hand.now += jiff::SignedDuration::from_hours(1);
+    let (text, about) = recorded(&mut hand, "GateApproved");
+    assert_eq!(
+        text,
+        "The finalize gate is approved by the plan, which asks nobody: of its evidence the hash alone \
+         is kept."
+    );
+    assert!(about.evidence.is_some_and(|hash| hash.len() == 64));
+    assert_eq!(about.servers, servers(0..2));
+}
