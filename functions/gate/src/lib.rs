@@ -4,6 +4,7 @@
 //! **Invariant 9**: a link is made for one person, one evidence and one expiry, and signed. The
 //! same effect always makes the same links, so that running it twice asks twice and counts once.
 
+mod filter;
 mod mailboxes;
 mod slack;
 
@@ -99,7 +100,7 @@ pub async fn handle<E: Effects, S: Signer, M: Mails + Subscribers, K: SlackPosts
     }
     let mut refused: Option<Refusal> = None;
     let recipients = question.recipients();
-    let unreached = match each_their_own(&recipients, mailboxes, ports.mails).await? {
+    let unreached = match each_their_own(&question, mailboxes, ports.mails).await? {
         Ok(unreached) => unreached,
         Err(refusal) => return claimed.answer(&Outcome::Refused(refusal)).await,
     };
@@ -137,13 +138,13 @@ pub async fn handle<E: Effects, S: Signer, M: Mails + Subscribers, K: SlackPosts
 }
 
 /// Make sure that nobody gets the links of two who are asked at this gate: not now, and not by a
-/// reminder or an escalation that asks one of them alone. Gives those whose links nobody gets.
+/// reminder or an escalation that asks one of them alone. Gives those whom mail may not reach.
 async fn each_their_own(
-    recipients: &[Option<&Approver>],
+    question: &Question<'_>,
     mailboxes: &[Approver],
     subscribers: &impl Subscribers,
 ) -> Result<Result<Vec<Approver>, Refusal>, HandlerError> {
-    let links: Vec<_> = recipients.iter().copied().flatten().collect();
+    let links: Vec<_> = question.recipients().into_iter().flatten().collect();
     if links.is_empty() {
         return Ok(Ok(Vec::new()));
     }
@@ -162,8 +163,8 @@ async fn each_their_own(
     Ok(match mailboxes::shared(&subscriptions, &all) {
         Some(refusal) => Err(refusal),
         None => {
-            let unreached = mailboxes::unreached(&subscriptions, &links);
-            Ok(unreached.into_iter().cloned().collect())
+            let mails = links.iter().map(|to| question.mail(Some(to), None));
+            Ok(mailboxes::unreached(&subscriptions, mails))
         }
     })
 }

@@ -8,7 +8,9 @@ use serde_json::Value;
 use tidegate_domain::effect::{Refusal, RefusalKind};
 use tidegate_domain::plan::Approver;
 use tidegate_domain::words::one_line;
-use tidegate_ports::mail::Subscription;
+use tidegate_ports::mail::{Mail, Subscription};
+
+use crate::filter;
 
 /// The longest name of a subscriber, in characters, that a refusal repeats.
 const LONGEST_NAME: usize = 120;
@@ -35,16 +37,15 @@ pub(crate) fn shared(subscriptions: &[Subscription], approvers: &[&Approver]) ->
     })
 }
 
-/// The approvers whose links nobody would get.
-pub(crate) fn unreached<'a>(
+/// To whom these mails may not come: no subscription takes them for certain.
+pub(crate) fn unreached(
     subscriptions: &[Subscription],
-    approvers: &[&'a Approver],
-) -> Vec<&'a Approver> {
-    let reached = |to: &str| subscriptions.iter().any(|one| admits(one, to));
-    approvers
-        .iter()
-        .copied()
-        .filter(|approver| !reached(&approver.to_string()))
+    mails: impl Iterator<Item = Mail>,
+) -> Vec<Approver> {
+    let reached = |mail: &Mail| subscriptions.iter().any(|one| filter::takes(one, mail));
+    mails
+        .filter(|mail| !reached(mail))
+        .filter_map(|mail| mail.to)
         .collect()
 }
 
@@ -93,8 +94,6 @@ mod tests {
         let news = subscription("all@example.com", Some(r#"{"to":[{"exists":false}]}"#));
         let good = [anns.clone(), bobs.clone(), news];
         assert_eq!(shared(&good, &both), None);
-        assert!(unreached(&good, &both).is_empty());
-        assert_eq!(unreached(&good[..1], &both), [&bob]);
 
         let annas = subscription("ANN@example.com", Some(r#"{"to":["bob@example.com"]}"#));
         for bad in [

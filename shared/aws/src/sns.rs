@@ -5,8 +5,6 @@
 //! none.
 
 use aws_config::SdkConfig;
-use std::collections::HashMap;
-
 use aws_sdk_sns::Client;
 use aws_sdk_sns::types::{MessageAttributeValue, Subscription as Listed};
 use futures::{StreamExt, stream};
@@ -38,17 +36,10 @@ impl SnsMails {
 
 impl Mails for SnsMails {
     async fn send(&self, mail: &Mail) -> Result<(), CallError> {
-        let mut attributes = HashMap::from([
-            ("wave".to_owned(), attribute(&mail.wave)),
-            ("kind".to_owned(), attribute(mail.kind)),
-            (
-                "action_required".to_owned(),
-                attribute(&mail.action_required.to_string()),
-            ),
-        ]);
-        if let Some(to) = &mail.to {
-            attributes.insert("to".to_owned(), attribute(&to.to_string()));
-        }
+        let attributes = mail.attributes().into_iter();
+        let attributes = attributes
+            .map(|(name, value)| (name.to_owned(), attribute(&value)))
+            .collect();
         self.client
             .publish()
             .topic_arn(&self.topic)

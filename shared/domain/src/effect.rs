@@ -223,7 +223,7 @@ pub enum Outcome {
     Asked {
         /// The message in Slack that can be changed, if there is one.
         posted: Option<Posted>,
-        /// Those whose mail nobody gets: the topic has no subscriber that takes it.
+        /// Those whom mail may not reach: no subscriber of the topic takes it for certain.
         unreached: Vec<Approver>,
     },
     /// Preflight found these problems; none is good.
@@ -239,7 +239,7 @@ impl fmt::Display for Outcome {
             Self::Done => f.write_str("done"),
             Self::Asked { unreached, .. } if unreached.is_empty() => f.write_str("done"),
             Self::Asked { unreached, .. } => {
-                write!(f, "done; nobody gets the mail of {}", list(unreached))
+                write!(f, "done; mail may not reach {}", list(unreached))
             }
             Self::Job(job) => write!(f, "job {job}"),
             Self::Command(command) => write!(f, "command {command}"),

@@ -98,7 +98,7 @@ pub const EVENTS: &[(&str, &str)] = &[
     ),
     (
         "ApproversUnreached",
-        "Nobody gets the mails of some who are asked at a gate.",
+        "Mail may not reach some who are asked at a gate.",
     ),
     (
         "CheckWaived",

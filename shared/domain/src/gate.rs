@@ -137,7 +137,7 @@ pub struct OpenGate {
     /// When those were asked to whom the plan escalates: from then on they may decide too.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub escalated: Option<Timestamp>,
-    /// Those who were asked by mail and whose mail nobody got.
+    /// Those who were asked by mail and whom it may not have reached.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unreached: Vec<Approver>,
     /// How often those who had not decided were asked again.

@@ -71,11 +71,11 @@ pub enum News {
         /// What is different.
         changes: Changes,
     },
-    /// Nobody gets the mails of some who are asked at a gate.
+    /// Mail may not reach some who are asked at a gate.
     ApproversUnreached {
         /// Which gate.
         gate: Gate,
-        /// Whose mails.
+        /// Whom.
         approvers: Vec<Approver>,
         /// Until when they can decide.
         expires: Timestamp,

@@ -301,7 +301,7 @@ fn decision(wave: &Wave, gate: Gate) -> String {
     match open.unreached.as_slice() {
         [] => asked,
         unreached => format!(
-            "{asked} (no subscriber of the topic gets the mail of {})",
+            "{asked} (mail may not reach {})",
             crate::words::few(unreached, MOST_NAMED)
         ),
     }

@@ -270,7 +270,7 @@ fn written(wave: &WaveId, news: &News) -> (String, String) {
             expires,
         } => (
             format!(
-                "wave {wave}: act before {}, approvers get no mail",
+                "wave {wave}: act before {}, approvers may get no mail",
                 expires.strftime("%Y-%m-%d %H:%M UTC")
             ),
             ApproversUnreached {

@@ -1,5 +1,7 @@
 //! Messages to people, through SNS. At least once.
 
+use std::collections::BTreeMap;
+
 use tidegate_domain::plan::Approver;
 
 use crate::error::{CallError, ReadError};
@@ -17,8 +19,22 @@ pub struct Mail {
     pub to: Option<Approver>,
     /// What it is about, as a message attribute: `wave_held`, `gate_opened`, …
     pub kind: &'static str,
-    /// Whether somebody must act, as a message attribute.
+    /// Whether somebody must act, as a message attribute: `true` or `false`.
     pub action_required: bool,
+}
+
+impl Mail {
+    /// The message attributes that filter policies pick by, all of type String.
+    #[must_use]
+    pub fn attributes(&self) -> BTreeMap<&'static str, String> {
+        let to = self.to.as_ref().map(|to| ("to", to.to_string()));
+        let others = [
+            ("wave", self.wave.clone()),
+            ("kind", self.kind.to_owned()),
+            ("action_required", self.action_required.to_string()),
+        ];
+        others.into_iter().chain(to).collect()
+    }
 }
 
 /// Sends messages.

@@ -74,19 +74,22 @@ async fn who_has_a_mailbox_of_their_own_is_asked() {
 }
 
 #[tokio::test]
-async fn whose_mail_nobody_gets_is_told() {
-    let store = store_with(asking(Asking::Escalation, "lead")).await;
-    let mails = FakeMails {
-        subscriptions: vec![subscription(
-            "ops@example.com",
-            Some(r#"{"to":["ops@example.com"]}"#),
-        )],
-        ..FakeMails::default()
-    };
-    let asked = ask(&store, &FakeSigner(Ok(())), &mails).await;
-    asked.expect("answered");
-    assert_eq!(mails.sent.borrow().len(), 1, "it is sent all the same");
-    let lead = Approver::Mail("lead@example.com".to_owned());
-    let (posted, unreached) = (None, vec![lead]);
-    assert_eq!(outcome(&store), Outcome::Asked { posted, unreached });
+async fn whom_mail_may_not_reach_is_told() {
+    for policy in [
+        r#"{"to":["ops@example.com"]}"#,
+        r#"{"to":["lead@example.com"],"wave":["billing"]}"#,
+        r#"{"to":["lead@example.com"],"kind":["gate_opened","wave_held"]}"#,
+    ] {
+        let store = store_with(asking(Asking::Escalation, "lead")).await;
+        let mails = FakeMails {
+            subscriptions: vec![subscription("lead@example.com", Some(policy))],
+            ..FakeMails::default()
+        };
+        let asked = ask(&store, &FakeSigner(Ok(())), &mails).await;
+        asked.expect("answered");
+        assert_eq!(mails.sent.borrow().len(), 1, "it is sent all the same");
+        let (posted, unreached) = (None, vec![mail("lead")]);
+        let expected = Outcome::Asked { posted, unreached };
+        assert_eq!(outcome(&store), expected, "{policy}");
+    }
 }

@@ -85,8 +85,8 @@ fn stands(turn: &mut Turn, asked: &Asked<'_>, posted: Posted) {
     questions.drain(..most);
 }
 
-/// Nobody gets the mail of some who were asked: people are told, once, for a link that nobody has
-/// is waited for in vain.
+/// Mail may not reach some who were asked: people are told, once, for a link that nobody has is
+/// waited for in vain.
 fn reached(turn: &mut Turn, asked: &Asked<'_>, unreached: Vec<Approver>) {
     let gate = asked.gate;
     let Some(open) = open(turn, asked) else {
@@ -105,7 +105,8 @@ fn reached(turn: &mut Turn, asked: &Asked<'_>, unreached: Vec<Approver>) {
     turn.note(
         "ApproversUnreached",
         format!(
-            "No subscriber of the topic gets the mail of {} at the {gate} gate.",
+            "Mail may not reach {} at the {gate} gate: no subscriber of the topic takes it for \
+             certain.",
             words::few(&approvers, MOST_NAMED)
         ),
     );
