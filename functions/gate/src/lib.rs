@@ -100,7 +100,7 @@ pub async fn handle<E: Effects, S: Signer, M: Mails + Subscribers, K: SlackPosts
     }
     let mut refused: Option<Refusal> = None;
     let recipients = question.recipients();
-    let unreached = match each_their_own(&question, mailboxes, ports.mails).await? {
+    let mut unreached = match each_their_own(&question, mailboxes, ports.mails).await? {
         Ok(unreached) => unreached,
         Err(refusal) => return claimed.answer(&Outcome::Refused(refusal)).await,
     };
@@ -108,12 +108,15 @@ pub async fn handle<E: Effects, S: Signer, M: Mails + Subscribers, K: SlackPosts
         if !claimed.in_time() {
             return Err(out_of_time());
         }
+        let name = to.map_or_else(|| "the topic".to_owned(), Approver::to_string);
         match send(&question, to, ports.signer, ports.mails).await? {
-            Ok(()) => {
-                let to = to.map_or_else(|| "the topic".to_owned(), Approver::to_string);
-                tracing::info!(wave = %evidence.wave, %gate, to, "approver asked");
+            Ok(()) => tracing::info!(wave = %evidence.wave, %gate, to = name, "approver asked"),
+            Err(refusal) => {
+                let reason = &refusal.message;
+                tracing::warn!(wave = %evidence.wave, %gate, to = name, reason, "mail refused");
+                unreached.extend(question.asked_by(to).cloned());
+                refused = Some(refusal);
             }
-            Err(refusal) => refused = Some(refusal),
         }
     }
     let mut posted = None;
@@ -129,10 +132,16 @@ pub async fn handle<E: Effects, S: Signer, M: Mails + Subscribers, K: SlackPosts
             Err(refusal) => refused = Some(refusal),
         }
     }
+    unreached.sort_unstable();
+    unreached.dedup();
     let outcome = match refused {
         // Where it stands in Slack is remembered, whatever became of the mails.
         Some(refusal) if posted.is_none() => Outcome::Refused(refusal),
-        _ => Outcome::Asked { posted, unreached },
+        refused => Outcome::Asked {
+            posted,
+            unreached,
+            refused: refused.map(|refusal| refusal.message),
+        },
     };
     claimed.answer(&outcome).await
 }

@@ -329,6 +329,13 @@ fn every(text: &str) -> Vec<News> {
         News::ApproversUnreached {
             gate: Gate::Finalize,
             approvers: vec![Approver::Mail(text.clone()); 22],
+            refused: None,
+            expires: "2026-12-06T01:00:00Z".parse().expect("a time"),
+        },
+        News::ApproversUnreached {
+            gate: Gate::Cutover,
+            approvers: vec![Approver::Mail("boss@example.com".to_owned())],
+            refused: Some(text.clone()),
             expires: "2026-12-06T01:00:00Z".parse().expect("a time"),
         },
         News::GateApprovedInPart {

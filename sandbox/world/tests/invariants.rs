@@ -691,6 +691,7 @@ fn a_question_that_still_stands_in_slack_is_found() {
         let outcome = Outcome::Asked {
             posted: Some(posted.clone()),
             unreached: Vec::new(),
+            refused: None,
         };
         run(table.answer(&wave, &test.effect, 1, until, &outcome, at(1))).expect("answered");
         becomes(&test, &posted);

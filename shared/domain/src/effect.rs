@@ -223,8 +223,12 @@ pub enum Outcome {
     Asked {
         /// The message in Slack that can be changed, if there is one.
         posted: Option<Posted>,
-        /// Those whom mail may not reach: no subscriber of the topic takes it for certain.
+        /// Those whom mail may not reach: it was refused, or no subscriber of the topic takes it
+        /// for certain.
         unreached: Vec<Approver>,
+        /// What was said when a mail was refused.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        refused: Option<String>,
     },
     /// Preflight found these problems; none is good.
     Problems(Vec<String>),
@@ -238,8 +242,14 @@ impl fmt::Display for Outcome {
         match self {
             Self::Done => f.write_str("done"),
             Self::Asked { unreached, .. } if unreached.is_empty() => f.write_str("done"),
-            Self::Asked { unreached, .. } => {
-                write!(f, "done; mail may not reach {}", list(unreached))
+            Self::Asked {
+                unreached, refused, ..
+            } => {
+                write!(f, "done; mail may not reach {}", list(unreached))?;
+                match refused {
+                    Some(said) => write!(f, ": {}", one_line(said, MOST_SAID)),
+                    None => Ok(()),
+                }
             }
             Self::Job(job) => write!(f, "job {job}"),
             Self::Command(command) => write!(f, "command {command}"),

@@ -77,6 +77,9 @@ pub enum News {
         gate: Gate,
         /// Whom.
         approvers: Vec<Approver>,
+        /// What was said when a mail to one of them was refused.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        refused: Option<String>,
         /// Until when they can decide.
         expires: Timestamp,
     },

@@ -89,6 +89,7 @@ struct ApproversUnreached<'a> {
     gate: &'a str,
     approvers: Vec<String>,
     more: usize,
+    refused: Option<String>,
     expires: String,
 }
 
@@ -267,6 +268,7 @@ fn written(wave: &WaveId, news: &News) -> (String, String) {
         News::ApproversUnreached {
             gate,
             approvers,
+            refused,
             expires,
         } => (
             format!(
@@ -282,6 +284,7 @@ fn written(wave: &WaveId, news: &News) -> (String, String) {
                     .map(|approver| one_line(&approver.to_string(), LONGEST_REASON))
                     .collect(),
                 more: approvers.len().saturating_sub(MOST_APPROVERS),
+                refused: refused.as_ref().map(|said| one_line(said, LONGEST_REASON)),
                 expires: words::time(*expires, None),
             }
             .render(),

@@ -115,6 +115,14 @@ impl<'a> Question<'a> {
         recipients
     }
 
+    /// Whom the mail to that recipient asks.
+    pub fn asked_by(&self, to: Option<&'a Approver>) -> impl Iterator<Item = &'a Approver> {
+        let on_the_command_line = |approver: &&Approver| matches!(approver, Approver::Iam(_));
+        let others = self.approvers.iter().filter(on_the_command_line);
+        let others = others.filter(move |_| to.is_none());
+        to.into_iter().chain(others)
+    }
+
     /// The link of that approver.
     #[must_use]
     pub fn link(&self, approver: &Approver) -> Link {

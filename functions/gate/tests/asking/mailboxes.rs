@@ -25,6 +25,14 @@ fn asking(asking: Asking, who: &str) -> Task {
     }
 }
 
+fn asked_all_but(unreached: Vec<Approver>) -> Outcome {
+    Outcome::Asked {
+        posted: None,
+        unreached,
+        refused: None,
+    }
+}
+
 fn subscription(endpoint: &str, filter: Option<&str>) -> Subscription {
     Subscription {
         endpoint: endpoint.to_owned(),
@@ -69,8 +77,7 @@ async fn who_has_a_mailbox_of_their_own_is_asked() {
     let asked = ask(&store, &FakeSigner(Ok(())), &mails).await;
     asked.expect("answered");
     assert_eq!(mails.sent.borrow().len(), 1);
-    let (posted, unreached) = (None, Vec::new());
-    assert_eq!(outcome(&store), Outcome::Asked { posted, unreached });
+    assert_eq!(outcome(&store), asked_all_but(Vec::new()));
 }
 
 #[tokio::test]
@@ -88,8 +95,7 @@ async fn whom_mail_may_not_reach_is_told() {
         let asked = ask(&store, &FakeSigner(Ok(())), &mails).await;
         asked.expect("answered");
         assert_eq!(mails.sent.borrow().len(), 1, "it is sent all the same");
-        let (posted, unreached) = (None, vec![mail("lead")]);
-        let expected = Outcome::Asked { posted, unreached };
+        let expected = asked_all_but(vec![mail("lead")]);
         assert_eq!(outcome(&store), expected, "{policy}");
     }
 }

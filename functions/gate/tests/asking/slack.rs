@@ -5,6 +5,7 @@ use tidegate_domain::gate::{Asking, Gate};
 use tidegate_domain::plan::Approver;
 use tidegate_domain::wave::Posted;
 use tidegate_ports::error::CallError;
+use tidegate_ports::mail::Subscription;
 use tidegate_ports::signer::Signer;
 use tidegate_slack::button::SealedButton;
 use tidegate_slack::message::Message;
@@ -150,6 +151,41 @@ async fn a_question_whose_mail_is_refused_does_not_stand_in_slack_unnoticed() {
             }
         );
         assert_eq!(noticed, written > 0, "{:?}", outcome(&store));
+    }
+}
+
+#[tokio::test]
+async fn whose_mail_is_refused_while_slack_takes_the_question_is_told() {
+    let refused = CallError::refused(RefusalKind::Denied, "not allowed to publish");
+    let own = |name: &str| Subscription {
+        endpoint: name.to_owned(),
+        filter: Some(format!(r#"{{"to":["{name}"]}}"#)),
+        filters_body: false,
+    };
+    let (signer, slack) = (FakeSigner(Ok(())), FakeSlack::default());
+    // The third mail is the topic's, for the one who decides on the command line.
+    for (number, who) in [(1, 0), (2, 1), (3, 2)] {
+        let mut people = approvers();
+        people.extend(people_in_slack());
+        let store = store_asking(Gate::Cutover, people, Asking::Escalation).await;
+        let mails = FakeMails {
+            subscriptions: vec![own("ops@example.com"), own("dba@example.com")],
+            failure: Some((number, refused.clone())),
+            ..FakeMails::default()
+        };
+        ask_by(NOON, &store, &signer, &mails, &slack)
+            .await
+            .expect("answered");
+        let Outcome::Asked {
+            posted: Some(_),
+            unreached,
+            refused: Some(said),
+        } = outcome(&store)
+        else {
+            panic!("{:?}", outcome(&store));
+        };
+        assert_eq!(unreached, approvers()[who..=who]);
+        assert_eq!(said, "not allowed to publish");
     }
 }
 

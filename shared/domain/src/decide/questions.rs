@@ -24,6 +24,9 @@ const MOST_CHANGES: usize = 5;
 /// The most approvers that a sentence names.
 const MOST_NAMED: usize = 5;
 
+/// The longest refusal that a sentence repeats, in characters.
+const LONGEST_SAID: usize = 300;
+
 /// What people were asked.
 pub(super) struct Asked<'a> {
     pub(super) gate: Gate,
@@ -35,11 +38,15 @@ pub(super) struct Asked<'a> {
 /// The approvers were asked, or could not be.
 pub(super) fn answered(turn: &mut Turn, effect: &Effect, asked: &Asked<'_>, outcome: Outcome) {
     match outcome {
-        Outcome::Asked { posted, unreached } => {
+        Outcome::Asked {
+            posted,
+            unreached,
+            refused,
+        } => {
             if let Some(posted) = posted {
                 stands(turn, asked, posted);
             }
-            reached(turn, asked, unreached);
+            reached(turn, asked, unreached, refused);
         }
         Outcome::Refused(refusal) => {
             // Those who were asked all the same may have decided meanwhile.
@@ -87,7 +94,7 @@ fn stands(turn: &mut Turn, asked: &Asked<'_>, posted: Posted) {
 
 /// Mail may not reach some who were asked: people are told, once, for a link that nobody has is
 /// waited for in vain.
-fn reached(turn: &mut Turn, asked: &Asked<'_>, unreached: Vec<Approver>) {
+fn reached(turn: &mut Turn, asked: &Asked<'_>, unreached: Vec<Approver>, refused: Option<String>) {
     let gate = asked.gate;
     let Some(open) = open(turn, asked) else {
         return;
@@ -102,13 +109,17 @@ fn reached(turn: &mut Turn, asked: &Asked<'_>, unreached: Vec<Approver>) {
         return;
     }
     let (approvers, expires) = (open.unreached.clone(), open.expires);
+    let names = words::few(&approvers, MOST_NAMED);
+    let why = match &refused {
+        Some(said) => format!(
+            "a mail was refused: {}",
+            words::one_line(said, LONGEST_SAID)
+        ),
+        None => "no subscriber of the topic takes it for certain".to_owned(),
+    };
     turn.note(
         "ApproversUnreached",
-        format!(
-            "Mail may not reach {} at the {gate} gate: no subscriber of the topic takes it for \
-             certain.",
-            words::few(&approvers, MOST_NAMED)
-        ),
+        format!("Mail may not reach {names} at the {gate} gate: {why}."),
     );
     turn.about(About::gate(gate));
     news::tell(
@@ -116,6 +127,7 @@ fn reached(turn: &mut Turn, asked: &Asked<'_>, unreached: Vec<Approver>) {
         News::ApproversUnreached {
             gate,
             approvers,
+            refused,
             expires,
         },
     );

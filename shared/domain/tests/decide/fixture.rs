@@ -462,6 +462,7 @@ impl Hand {
             Task::OpenGate { .. } => Outcome::Asked {
                 posted: None,
                 unreached: Vec::new(),
+                refused: None,
             },
             Task::Release { .. }
             | Task::RetryReplication { .. }

@@ -28,6 +28,7 @@ fn asks_by(hand: &mut Hand, number: usize) {
     let outcome = Outcome::Asked {
         posted: Some(posted(number)),
         unreached: Vec::new(),
+        refused: None,
     };
     hand.refuse.push(("gate", outcome));
 }
@@ -84,6 +85,7 @@ fn reached_all_but(names: &[&str]) -> Outcome {
     Outcome::Asked {
         posted: None,
         unreached: names.iter().map(|name| mail(name)).collect(),
+        refused: None,
     }
 }
 
@@ -125,6 +127,30 @@ fn an_approver_whose_mail_nobody_gets_is_told_once_and_shown() {
     hand.turn();
     assert_eq!(told_of(&hand).len(), 1);
     assert_eq!(hand.open(CUTOVER).unreached, [mail("dba")]);
+}
+
+#[test]
+fn why_a_mail_was_refused_is_told_and_recorded() {
+    let mut hand = asked_in_vain();
+    let said = "not allowed to publish".to_owned();
+    let outcome = Outcome::Asked {
+        posted: Some(posted(1)),
+        unreached: vec![mail("ops"), mail("dba")],
+        refused: Some(said.clone()),
+    };
+    hand.refuse.push(("gate", outcome));
+    hand.send(Body::Ask { gate: CUTOVER });
+    hand.turn();
+    hand.turn();
+    let told = hand.tasks.iter().any(|task| {
+        matches!(task, Task::Notify { news: News::ApproversUnreached { refused, .. }, .. }
+            if refused.as_ref() == Some(&said))
+    });
+    assert!(told, "{:?}", hand.tasks);
+    let noted = "Mail may not reach ops@example.com, dba@example.com at the cutover gate: a mail was \
+                 refused: not allowed to publish.";
+    let noted = hand.told.iter().any(|told| told.ends_with(noted));
+    assert!(noted, "{:?}", hand.told);
 }
 
 #[test]
