@@ -2,15 +2,17 @@
 //! out.
 
 use console::Response;
+use jiff::Timestamp;
 use proptest::prelude::*;
 use tidegate_domain::gate::{
-    Approval, CheckShown, Door, Gate, GateState, LeftOut, Waived, Warning, WarningKind,
+    Approval, CheckShown, Door, Evidence, Gate, GateState, LeftOut, ServerEvidence, Waived,
+    Warning, WarningKind,
 };
 use tidegate_domain::hold::{Hold, HoldId, HoldReason};
 use tidegate_domain::id::CommandId;
 use tidegate_domain::launch_settings::Difference;
 use tidegate_domain::plan::{Approver, Window};
-use tidegate_domain::server::{End, Purpose, Stage};
+use tidegate_domain::server::{End, Purpose, Stage, Waiver};
 use tidegate_world::contract::fixtures::{Draft, launch_settings};
 
 use crate::fixture::{Console, decide, open, post, request, signed};
@@ -57,25 +59,153 @@ fn addresses(page: &str) -> Vec<&str> {
         .collect()
 }
 
-/// A wave in which everything that others write says this.
-fn everything_says(text: &str, draft: &mut Draft) {
+/// How many reasons a hold has, and none.
+const HOLDS: usize = 17;
+
+/// The hold of that number, in which everything says this; the first is none. A new reason breaks
+/// the build here.
+fn held(text: &str, number: usize) -> Option<HoldReason> {
+    let says = || text.to_owned();
+    let all = || vec![says(), says()];
+    (0..number).fold(None, |before, _| {
+        Some(match before {
+            None => HoldReason::Asked {
+                by: says(),
+                note: says(),
+            },
+            Some(HoldReason::Asked { .. }) => HoldReason::Selection { problems: all() },
+            Some(HoldReason::Selection { .. }) => HoldReason::Preflight { problems: all() },
+            Some(HoldReason::Preflight { .. }) => HoldReason::Uninitialized,
+            Some(HoldReason::Uninitialized) => HoldReason::Denied { message: says() },
+            Some(HoldReason::Denied { .. }) => HoldReason::Quota { message: says() },
+            Some(HoldReason::Quota { .. }) => HoldReason::ServersFailed { servers: all() },
+            Some(HoldReason::ServersFailed { .. }) => HoldReason::Stalled { servers: all() },
+            Some(HoldReason::Stalled { .. }) => HoldReason::BudgetSpent {
+                failed: 2,
+                allowed: 1,
+            },
+            Some(HoldReason::BudgetSpent { .. }) => HoldReason::SourcesStopped { servers: all() },
+            Some(HoldReason::SourcesStopped { .. }) => HoldReason::Rejected {
+                gate: "cutover".to_owned(),
+                by: says(),
+            },
+            Some(HoldReason::Rejected { .. }) => HoldReason::Expired {
+                gate: "cutover".to_owned(),
+            },
+            Some(HoldReason::Expired { .. }) => HoldReason::WindowMissed,
+            Some(HoldReason::WindowMissed) => HoldReason::Unhealthy { servers: all() },
+            Some(HoldReason::Unhealthy { .. }) => HoldReason::Refused {
+                task: says(),
+                message: says(),
+            },
+            Some(HoldReason::Refused { .. }) => HoldReason::Quarantined { messages: all() },
+            Some(HoldReason::Quarantined { .. }) => return None,
+        })
+    })
+}
+
+/// That evidence with every text of others replaced: whole, so that a new field breaks the build.
+fn evidence_says(text: &str, evidence: &Evidence, now: Timestamp) -> Evidence {
+    let says = || text.to_owned();
+    let server = evidence.servers[0].server.clone();
+    let waived = Waived {
+        server: server.clone(),
+        hostname: says(),
+        check: says(),
+        by: says(),
+        reason: says(),
+    };
+    let servers = evidence.servers.iter();
+    Evidence {
+        wave: evidence.wave.clone(),
+        gate: evidence.gate,
+        round: 1,
+        summary: evidence.summary.clone(),
+        changed: std::iter::once(says()).collect(),
+        warnings: vec![Warning {
+            kind: WarningKind::Stalled,
+            text: says(),
+            servers: 1,
+        }],
+        window: Some(Window {
+            opens: now,
+            closes: now,
+            time_zone: says(),
+        }),
+        projected_downtime: evidence.projected_downtime,
+        waited: evidence.waited,
+        max_lag: evidence.max_lag,
+        servers: servers.map(|server| server_says(text, server)).collect(),
+        checks: vec![CheckShown {
+            document: says(),
+            command: CommandId::parse("11111111-2222-3333-4444-555555555555").expect("a command"),
+            waived: true,
+        }],
+        waived: vec![waived.clone()],
+        may_fail: vec![waived],
+        left_out: vec![LeftOut {
+            server,
+            hostname: says(),
+            reason: says(),
+        }],
+    }
+}
+
+/// One server's evidence, in the same way.
+fn server_says(text: &str, server: &ServerEvidence) -> ServerEvidence {
+    let says = || text.to_owned();
+    ServerEvidence {
+        server: server.server.clone(),
+        hostname: says(),
+        application: server.application.clone(),
+        job: server.job.clone(),
+        instance: server.instance.clone(),
+        validated_at: server.validated_at,
+        checks: server.checks,
+        ran: vec![0],
+        took: server.took,
+        life_cycle: server.life_cycle,
+        replication: server.replication,
+        lag: server.lag,
+        last_snapshot: server.last_snapshot,
+        seen_at: server.seen_at,
+        trouble: Some(says()),
+        settings: Some(launch_settings(0, text).mark()),
+        differences: vec![Difference {
+            what: says(),
+            was: Some(says()),
+            is: None,
+        }],
+    }
+}
+
+/// A wave in which everything that others write says this, with the hold of that number.
+fn everything_says(text: &str, hold: usize, draft: &mut Draft) {
     let says = || text.to_owned();
     let application = draft.wave.plan.applications[0].name.clone();
-    for server in &mut draft.servers {
+    for (number, server) in draft.servers.iter_mut().enumerate() {
+        let reason = says();
         server.hostname = says();
         server.stage = Stage::Ended {
-            end: End::Failed {
-                purpose: Purpose::Test,
-                reason: says(),
+            end: match number {
+                0 => End::Skipped { reason },
+                _ => End::Failed {
+                    purpose: Purpose::Test,
+                    reason,
+                },
             },
         };
+        server.waivers.push(Waiver {
+            check: says(),
+            by: says(),
+            at: draft.now,
+            reason: says(),
+        });
     }
-    draft.wave.hold = Some(Hold {
+    draft.wave.hold = held(text, hold).map(|reason| Hold {
         id: HoldId(1),
         since: draft.now,
-        reason: HoldReason::ServersFailed {
-            servers: vec![says(), says()],
-        },
+        reason,
     });
     let Some(GateState::Open(open)) = draft.wave.gates.get_mut(&Gate::Cutover) else {
         panic!("the gate is open");
@@ -87,48 +217,12 @@ fn everything_says(text: &str, draft: &mut Draft) {
         only: Vec::new(),
         reason: Some(says()),
     });
-    let evidence = &mut open.evidence;
-    evidence.round = 1;
-    evidence.changed = std::iter::once(says()).collect();
-    evidence.warnings = vec![Warning {
-        kind: WarningKind::Stalled,
-        text: says(),
-        servers: 1,
-    }];
-    evidence.window = Some(Window {
-        opens: draft.now,
-        closes: draft.now,
-        time_zone: says(),
-    });
-    draft.wave.plan.window = evidence.window.clone();
-    for server in &mut evidence.servers {
-        server.hostname = says();
-        server.ran = vec![0];
-        server.settings = Some(launch_settings(0, &says()).mark());
-        server.differences = vec![Difference {
-            what: says(),
-            was: Some(says()),
-            is: None,
-        }];
+    open.unreached = vec![Approver::Mail(says())];
+    open.evidence = evidence_says(text, &open.evidence, draft.now);
+    draft.wave.plan.window = open.evidence.window.clone();
+    for server in &mut open.evidence.servers {
         server.application = application.clone();
     }
-    evidence.checks = vec![CheckShown {
-        document: says(),
-        command: CommandId::parse("11111111-2222-3333-4444-555555555555").expect("a command"),
-        waived: true,
-    }];
-    evidence.waived = vec![Waived {
-        server: draft.servers[0].id.clone(),
-        hostname: says(),
-        check: says(),
-        by: says(),
-        reason: says(),
-    }];
-    evidence.left_out = vec![LeftOut {
-        server: draft.servers[0].id.clone(),
-        hostname: says(),
-        reason: says(),
-    }];
     let finalize = GateState::Lapsed {
         at: draft.now,
         changes: std::iter::once(says()).collect(),
@@ -144,8 +238,8 @@ fn everything_says(text: &str, draft: &mut Draft) {
 
 /// Every page of such a wave: the question, the wave, the decision recorded, the second click, and
 /// the same once others decided.
-async fn pages(text: &str) -> Vec<Response> {
-    let console = Console::with_large(3, |draft| everything_says(text, draft)).await;
+async fn pages(text: &str, hold: usize) -> Vec<Response> {
+    let console = Console::with_large(3, |draft| everything_says(text, hold, draft)).await;
     let link = console.large_link().await;
     let token = console.token(&link);
     let question = console.send(open(&token)).await;
@@ -188,14 +282,24 @@ async fn pages(text: &str) -> Vec<Response> {
     pages
 }
 
+#[test]
+fn every_reason_of_a_hold_is_shown_with_others_words_in_it() {
+    assert!(matches!(
+        held("x", HOLDS - 1),
+        Some(HoldReason::Quarantined { .. })
+    ));
+    assert_eq!(held("x", HOLDS), None);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(128))]
 
     #[test]
     fn other_peoples_words_stay_text(
         text in "[<>&\"'`/a-z =\\-!\r\n]{1,30}|\\PC{1,30}|[\u{0}-\u{1f}<>\"\u{202e}\u{2028}]{1,20}",
+        hold in 0..HOLDS,
     ) {
-        let (hostile, plain) = wait(async { (pages(&text).await, pages("x").await) });
+        let (hostile, plain) = wait(async { (pages(&text, hold).await, pages("x", hold).await) });
         for (hostile, plain) in hostile.iter().zip(&plain) {
             prop_assert_eq!(hostile.status_code, plain.status_code);
             prop_assert_eq!(skeleton(&hostile.body), skeleton(&plain.body));
