@@ -1,7 +1,8 @@
 //! `POST /api/waves/{wave}/commands`: what an operator wants of a wave.
 
+use jiff::Timestamp;
 use serde::Deserialize;
-use tidegate_domain::gate::Gate;
+use tidegate_domain::gate::{Gate, GateState};
 use tidegate_domain::hold::HoldId;
 use tidegate_domain::id::{ServerId, WaveId};
 use tidegate_domain::message::{Body, Message};
@@ -82,7 +83,7 @@ where
         body: body(wanted)?,
     };
     if !sent_before(wave, &message, ports.inbox).await? {
-        fits(&message.body, &found)?;
+        fits(&message.body, &found, now)?;
         if let Body::Skip { servers } | Body::Waive { servers, .. } = &message.body {
             refuse_strangers(wave, servers, ports.waves).await?;
         }
@@ -91,7 +92,7 @@ where
 }
 
 /// Whether the wave can still do it.
-fn fits(body: &Body, wave: &Wave) -> Result<(), Refused> {
+fn fits(body: &Body, wave: &Wave, now: Timestamp) -> Result<(), Refused> {
     let conflict = |message: String| Err(Refused::new(Status::Conflict, message));
     let id = &wave.id;
     if wave.phase.terminal() {
@@ -111,6 +112,18 @@ fn fits(body: &Body, wave: &Wave) -> Result<(), Refused> {
         (Body::Resume { .. }, None) => conflict(format!(
             "Wave {id} is not held: there is nothing to resume."
         )),
+        (Body::Ask { gate }, hold) => match (wave.gates.get(gate), hold) {
+            (Some(GateState::Open(_)), Some(hold)) => conflict(format!(
+                "Wave {id} is held, and nobody is asked meanwhile: {} Let it go on first: tidegate \
+                 resume {id}",
+                hold.reason.sentence()
+            )),
+            (Some(GateState::Open(open)), None) => wave
+                .may_ask_again(open, now)
+                .or_else(|why| conflict(format!("Nobody would be asked: {why}."))),
+            // What was put off is asked about again, of which the driver knows.
+            _ => Ok(()),
+        },
         _ => Ok(()),
     }
 }

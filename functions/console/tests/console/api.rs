@@ -6,12 +6,13 @@ use tidegate_domain::hold::{Hold, HoldId, HoldReason};
 use tidegate_domain::message::Body;
 use tidegate_domain::plan::Approver;
 use tidegate_domain::view::{TimelineEntry, WaveSummary, WaveView};
-use tidegate_domain::wave::Phase;
+use tidegate_domain::wave::{Phase, Wave};
 use tidegate_world::contract::fixtures::server_id;
 
 use crate::fixture::{
     Console, OPERATOR, STRANGER, UUID, error, evidence, post, request, signed, time,
 };
+use crate::slack::open;
 
 const COMMANDS: &str = "/api/waves/orders/commands";
 const DECISIONS: &str = "/api/waves/orders/gates/cutover/decisions";
@@ -252,6 +253,40 @@ async fn resume_names_the_hold_that_is_released() {
     );
     assert_eq!(command(&console, resume(9.into())).await, "202");
     assert_eq!(console.messages()[0].body, Body::Resume { hold: HoldId(9) });
+}
+
+#[tokio::test]
+async fn a_gate_is_asked_again_only_when_somebody_would_be_asked() {
+    let console = Console::with_open_gate().await;
+    let ask = json!({"command": "ask", "message": UUID, "gate": "cutover"});
+    let held = |wave: &mut Wave| {
+        wave.hold = Some(Hold {
+            id: HoldId(7),
+            since: wave.phase_since,
+            reason: HoldReason::WindowMissed,
+        });
+    };
+    console.save("orders", held).await;
+    assert_eq!(
+        command(&console, ask.clone()).await,
+        "409 Wave orders is held, and nobody is asked meanwhile: The window ends before everything \
+         could be cut over. Let it go on first: tidegate resume orders"
+    );
+    let reminded = |wave: &mut Wave| {
+        wave.hold = None;
+        open(wave).reminded = Some(time("2026-12-01T11:59:00Z"));
+    };
+    console.at("2026-12-01T12:00:00Z");
+    console.save("orders", reminded).await;
+    assert_eq!(
+        command(&console, ask.clone()).await,
+        "409 Nobody would be asked: the cutover gate was asked again at 11:59:00 UTC already; wait some \
+         minutes."
+    );
+    console.at("2026-12-01T12:10:00Z");
+    assert!(console.messages().is_empty());
+    assert_eq!(command(&console, ask).await, "202");
+    assert_eq!(console.messages().len(), 1);
 }
 
 #[tokio::test]

@@ -1,13 +1,14 @@
 //! Those who have not decided at an open gate: reminded as the plan says, asked again as a person
 //! wants it, and others asked as well.
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
 use super::turn::{Turn, later};
 use crate::audit::About;
 use crate::effect::Task;
 use crate::gate::{Asking, Gate, GateState, OpenGate};
 use crate::plan::{Approver, GatePlan};
+use crate::wave::Wave;
 
 /// How often people can have a question asked again, and how long they wait between two times:
 /// each is a mail to everybody who has not decided.
@@ -37,33 +38,42 @@ fn waited_for(plan: &GatePlan, open: &OpenGate) -> Vec<Approver> {
     silent(plan, open, all)
 }
 
+impl Wave {
+    /// Whether those who have not decided at an open gate can be asked again now.
+    ///
+    /// # Errors
+    /// A sentence without its end: why not.
+    pub fn may_ask_again(&self, open: &OpenGate, now: Timestamp) -> Result<(), String> {
+        let gate = open.evidence.gate;
+        if self.hold.is_some() {
+            return Err("the wave is held; ask when it goes on".to_owned());
+        }
+        if waited_for(self.gate_plan(gate), open).is_empty() {
+            return Err(format!(
+                "everybody who may decide at the {gate} gate has decided"
+            ));
+        }
+        if open.reminders >= MOST_REMINDERS {
+            return Err(format!(
+                "the {gate} gate was asked {MOST_REMINDERS} times again already"
+            ));
+        }
+        match open.reminded {
+            Some(at) if later(at, BETWEEN_REMINDERS) > now => Err(format!(
+                "the {gate} gate was asked again at {} already; wait some minutes",
+                at.strftime("%H:%M:%S UTC")
+            )),
+            Some(_) | None => Ok(()),
+        }
+    }
+}
+
 /// Have those who have not decided at an open gate asked again, by the same links.
 pub(super) fn ask_the_silent(turn: &mut Turn, gate: Gate) -> Result<String, String> {
-    if turn.wave.hold.is_some() {
-        return Err("the wave is held; ask when it goes on".to_owned());
-    }
     let Some(GateState::Open(open)) = turn.wave.gates.get(&gate) else {
         return Err(format!("the {gate} gate is not open"));
     };
-    if waited_for(turn.wave.gate_plan(gate), open).is_empty() {
-        return Err(format!(
-            "everybody who may decide at the {gate} gate has decided"
-        ));
-    }
-    if open.reminders >= MOST_REMINDERS {
-        return Err(format!(
-            "the {gate} gate was asked {MOST_REMINDERS} times again already"
-        ));
-    }
-    if let Some(at) = open
-        .reminded
-        .filter(|at| later(*at, BETWEEN_REMINDERS) > turn.now)
-    {
-        return Err(format!(
-            "the {gate} gate was asked again at {} already; wait some minutes",
-            at.strftime("%H:%M:%S UTC")
-        ));
-    }
+    turn.wave.may_ask_again(open, turn.now)?;
     if let Some(GateState::Open(open)) = turn.wave.gates.get_mut(&gate) {
         open.again = true;
     }
