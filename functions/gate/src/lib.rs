@@ -79,6 +79,7 @@ pub async fn handle<E: Effects, S: Signer, M: Mails + Subscribers, K: SlackPosts
         notify,
         asking,
         withdrawals,
+        minimum,
     } = &claimed.effect.task
     else {
         return Err(claimed.wrong_function("gate"));
@@ -91,6 +92,7 @@ pub async fn handle<E: Effects, S: Signer, M: Mails + Subscribers, K: SlackPosts
         notify,
         asking: *asking,
         withdrawals: *withdrawals,
+        minimum: *minimum,
         console_url,
     };
     if claimed.now() >= *expires {
@@ -169,7 +171,8 @@ async fn each_their_own(
         }
         Err(error) => return Err(error).context("could not read who subscribed to the topic"),
     };
-    Ok(match mailboxes::shared(&subscriptions, &all) {
+    let shared = || mailboxes::shared(&subscriptions, &all);
+    Ok(match question.takes_links().then(shared).flatten() {
         Some(refusal) => Err(refusal),
         None => {
             let mails = links.iter().map(|to| question.mail(Some(to), None));
@@ -178,15 +181,16 @@ async fn each_their_own(
     })
 }
 
-/// Ask one approver, or everybody who subscribed to news if `to` is None. A refusal is for good.
+/// Ask one approver, with a link if the gate takes links, or everybody who subscribed to news if
+/// `to` is None. A refusal is for good.
 async fn send(
     question: &Question<'_>,
     to: Option<&Approver>,
     signer: &impl Signer,
     mails: &impl Mails,
 ) -> Result<Result<(), Refusal>, HandlerError> {
-    let mail = match to {
-        None => question.mail(None, None),
+    let mail = match to.filter(|_| question.takes_links()) {
+        None => question.mail(to, None),
         Some(to) => {
             let link = question.link(to);
             match signer.sign(&link.signed()).await {

@@ -9,7 +9,7 @@ use std::fmt;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::gate::{Asking, Evidence, Gate};
+use crate::gate::{Asking, Door, Evidence, Gate};
 use crate::id::{CommandId, EffectId, InstanceId, JobId, NodeId, ServerId, SnapshotId, WaveId};
 use crate::news::News;
 use crate::plan::{Approver, Channel, Document};
@@ -162,6 +162,9 @@ pub enum Task {
         /// How many approvals of this question were taken back.
         #[serde(default)]
         withdrawals: u32,
+        /// The least proof that the gate takes.
+        #[serde(default)]
+        minimum: Door,
     },
     /// Change a message in Slack whose question is over.
     CloseQuestion {

@@ -53,6 +53,8 @@ pub struct Question<'a> {
     pub asking: Asking,
     /// How many approvals of this question were taken back.
     pub withdrawals: u32,
+    /// The least proof that the gate takes.
+    pub minimum: Door,
     /// Where the links lead, without a slash at the end.
     pub console_url: &'a str,
 }
@@ -77,6 +79,7 @@ struct Text<'a> {
     left_out: Vec<(String, String)>,
     more_left_out: usize,
     url: Option<&'a str>,
+    door: Option<&'static str>,
     others: Vec<String>,
     evidence: String,
 }
@@ -123,6 +126,12 @@ impl<'a> Question<'a> {
         to.into_iter().chain(others)
     }
 
+    /// Whether a link in a mail is proof enough.
+    #[must_use]
+    pub fn takes_links(&self) -> bool {
+        self.minimum <= Door::Mail
+    }
+
     /// The link of that approver.
     #[must_use]
     pub fn link(&self, approver: &Approver) -> Link {
@@ -137,7 +146,7 @@ impl<'a> Question<'a> {
         }
     }
 
-    /// The mail to one approver with their link, or to all without one.
+    /// The mail to one approver with their link, if the gate takes links, or to all without one.
     #[must_use]
     pub fn mail(&self, to: Option<&Approver>, url: Option<&str>) -> Mail {
         let evidence = self.evidence;
@@ -148,7 +157,7 @@ impl<'a> Question<'a> {
         let by = words::time(self.expires, zone);
         Mail {
             subject: self.subject(),
-            text: self.text(by, url),
+            text: self.text(by, to, url),
             wave: evidence.wave.to_string(),
             to: to.cloned(),
             kind: match self.asking {
@@ -182,7 +191,7 @@ impl<'a> Question<'a> {
         }
     }
 
-    fn text(&self, by: String, url: Option<&str>) -> String {
+    fn text(&self, by: String, to: Option<&Approver>, url: Option<&str>) -> String {
         let evidence = self.evidence;
         let finalize = self.gate == Gate::Finalize;
         let (applications, more_applications) = applications(evidence);
@@ -222,6 +231,9 @@ impl<'a> Question<'a> {
                 .collect(),
             more_left_out: evidence.left_out.len().saturating_sub(MOST_NAMED),
             url,
+            door: to
+                .filter(|_| !self.takes_links())
+                .map(|_| self.minimum.name()),
             others: others
                 .map(|other| one_line(&other.to_string(), LONGEST_APPROVER))
                 .collect(),

@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use sha2::Sha256;
 use tidegate_domain::effect::{Effect, EffectStatus, Outcome, Refusal, Task};
 use tidegate_domain::gate::{
-    Asking, Evidence, Gate, LeftOut, ServerEvidence, Summary, Waited, Warning, WarningKind,
+    Asking, Door, Evidence, Gate, LeftOut, ServerEvidence, Summary, Waited, Warning, WarningKind,
 };
 use tidegate_domain::id::{ApplicationName, EffectId, InstanceId, JobId, ServerId, WaveId};
 use tidegate_domain::plan::{Approver, Channel, Window};
@@ -212,6 +212,7 @@ pub(crate) async fn store_showing(
         notify: vec![Channel::Sns],
         asking,
         withdrawals: 0,
+        minimum: Door::Mail,
     })
     .await
 }

@@ -1,7 +1,7 @@
 //! One mailbox never gets two people's links, however far apart they are sent.
 
 use tidegate_domain::effect::{Outcome, RefusalKind, Task};
-use tidegate_domain::gate::{Asking, Gate};
+use tidegate_domain::gate::{Asking, Door, Gate};
 use tidegate_domain::plan::{Approver, Channel};
 use tidegate_ports::mail::Subscription;
 
@@ -22,6 +22,7 @@ fn asking(asking: Asking, who: &str) -> Task {
         notify: vec![Channel::Sns],
         asking,
         withdrawals: 0,
+        minimum: Door::Mail,
     }
 }
 
@@ -97,5 +98,36 @@ async fn whom_mail_may_not_reach_is_told() {
         assert_eq!(mails.sent.borrow().len(), 1, "it is sent all the same");
         let expected = asked_all_but(vec![mail("lead")]);
         assert_eq!(outcome(&store), expected, "{policy}");
+    }
+}
+
+#[tokio::test]
+async fn where_no_link_decides_none_is_sent_and_the_door_is_named() {
+    for (minimum, door) in [
+        (Door::Page, "a page opened with AWS credentials"),
+        (Door::Slack, "Slack"),
+        (Door::Iam, "AWS credentials"),
+    ] {
+        let mut task = asking(Asking::Escalation, "lead");
+        if let Task::OpenGate { minimum: least, .. } = &mut task {
+            *least = minimum;
+        }
+        let store = store_with(task).await;
+        // It takes everybody's mail, in which nothing is anybody's own.
+        let mails = FakeMails {
+            subscriptions: vec![subscription("team@example.com", None)],
+            ..FakeMails::default()
+        };
+        let asked = ask(&store, &FakeSigner(Ok(())), &mails).await;
+        asked.expect("answered");
+        let sent = mails.sent.borrow();
+        assert_eq!(sent[0].to, Some(mail("lead")));
+        let text = &sent[0].text;
+        assert!(
+            !text.contains("token=") && !text.contains("a link that is yours"),
+            "{text}"
+        );
+        assert!(text.contains(&format!("decide by {door}.")), "{text}");
+        assert_eq!(outcome(&store), asked_all_but(Vec::new()));
     }
 }

@@ -1,7 +1,7 @@
 //! Whatever others wrote, wherever it stands in a mail: it stays words of theirs.
 
 use proptest::prelude::*;
-use tidegate_domain::gate::{Asking, Evidence, Gate, LeftOut, Waived, Warning, WarningKind};
+use tidegate_domain::gate::{Asking, Door, Evidence, Gate, LeftOut, Waived, Warning, WarningKind};
 use tidegate_domain::id::{ServerId, WaveId};
 use tidegate_domain::plan::Approver;
 use tidegate_domain::words::hidden;
@@ -150,6 +150,7 @@ fn question<'a>(evidence: &'a Evidence, approvers: &'a [Approver], asking: Askin
         notify: &[],
         asking,
         withdrawals: 0,
+        minimum: Door::Mail,
         console_url: "https://console.example.com",
     }
 }

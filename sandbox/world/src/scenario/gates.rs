@@ -55,10 +55,12 @@ pub(super) fn gate(random: &mut Random, automatic: f64, of: Gate) -> GatePlan {
     gate.remind = random
         .chance(0.5)
         .then(|| SignedDuration::from_secs(seconds / 2));
-    gate.escalate = random.chance(0.4).then(|| Escalation {
+    let escalate = random.chance(0.4).then(|| Escalation {
         before: SignedDuration::from_secs(seconds / 4),
         to: vec![Approver::Mail("lead@example.com".to_owned())],
     });
+    // A plan whose escalation asks nobody who can decide is refused.
+    gate.escalate = escalate.filter(|_| gate.minimum == Door::Mail);
     if gate.minimum == Door::Mail && random.chance(0.4) {
         in_slack(random, &mut gate);
     }

@@ -252,6 +252,7 @@ pub(super) fn ask(turn: &mut Turn, gate: Gate, plan: &GatePlan, changed: Changes
         notify: plan.notify.clone(),
         asking: Asking::First,
         withdrawals: 0,
+        minimum: plan.minimum,
     };
     let Some(effect) = turn.plan(task) else {
         return false;

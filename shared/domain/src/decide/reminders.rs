@@ -113,6 +113,7 @@ pub(super) fn remind(turn: &mut Turn, gate: Gate, plan: &GatePlan, mut open: Ope
             notify: plan.notify.clone(),
             asking,
             withdrawals: open.withdrawals,
+            minimum: plan.minimum,
         };
         let Some(effect) = turn.plan(task) else {
             continue;

@@ -144,6 +144,26 @@ fn reminders_and_escalations_come_before_the_expiry() {
 }
 
 #[test]
+fn an_escalation_asks_somebody_who_can_decide() {
+    let escalated = |to: &str| {
+        let escalate = format!("minimum: iam, escalate: {{ before: 4h, to: [{to}] }}");
+        CUTOVER.replace("quorum: 2", &escalate)
+    };
+    change(
+        CUTOVER,
+        &escalated("lead@example.com, \"slack:U024BE7LH\""),
+        "5:130: `to`: nobody here can prove themselves by AWS credentials, which `minimum` wants",
+    );
+    let lead = "{ mail: lead@example.com, iam: \"arn:aws:iam::111122223333:user/lead\" }";
+    change(CUTOVER, &escalated(lead), "nothing");
+    change(
+        "quorum: 2",
+        "notify: [sns], escalate: { before: 4h, to: [\"slack:U024BE7LH\"] }",
+        "5:96: `notify`: slack:U024BE7LH would never be asked: add slack",
+    );
+}
+
+#[test]
 fn everybody_can_be_asked() {
     change(
         "quorum: 2",

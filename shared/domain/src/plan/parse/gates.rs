@@ -185,12 +185,12 @@ fn gate(which: Gate, fields: &Fields<'_>, errors: &mut Errors) -> Option<GatePla
     let mut named = Named::default();
     named.read(field, errors)?;
     let quorum = match fields.optional("quorum") {
-        Some(quorum) => reachable(quorum, &named, minimum?, errors),
-        None => able_to(field, &named, minimum?, errors),
+        Some(quorum) => reachable(quorum, &named.people, minimum?, errors),
+        None => able_to(field, &named.people, minimum?, errors),
     };
     let approvers = named.identities();
     let escalate = match fields.optional("escalate") {
-        Some(field) => escalate(field, &mut named, before, errors).map(Some),
+        Some(field) => escalate(field, &mut named, minimum?, before, errors).map(Some),
         None => Some(None),
     };
     let notify = ways(notify?, &named, errors);
@@ -209,10 +209,13 @@ fn gate(which: Gate, fields: &Fields<'_>, errors: &mut Errors) -> Option<GatePla
     })
 }
 
-/// The people that a gate names, in order: each with their identities.
+/// A person's identities, each with its place.
+type Person = Vec<(Approver, At)>;
+
+/// The people that a gate names, in order.
 #[derive(Default)]
 struct Named {
-    people: Vec<Vec<(Approver, At)>>,
+    people: Vec<Person>,
 }
 
 impl Named {
@@ -276,20 +279,19 @@ impl Named {
             .collect()
     }
 
-    /// How many of them can be proved at least so well.
-    fn able(&self, minimum: Door) -> u32 {
-        let able = self
-            .people
-            .iter()
-            .filter(|person| person.iter().any(|(who, _)| who.door() >= minimum));
-        u32::try_from(able.count()).unwrap_or(u32::MAX)
-    }
-
     /// The first who can be asked by one way alone.
     fn first(&self, door: Door) -> Option<&Approver> {
         let mut all = self.people.iter().flatten().map(|(who, _)| who);
         all.find(|who| who.door() == door)
     }
+}
+
+/// How many of these people can be proved at least so well.
+fn able(people: &[Person], minimum: Door) -> u32 {
+    let able = people
+        .iter()
+        .filter(|person| person.iter().any(|(who, _)| who.door() >= minimum));
+    u32::try_from(able.count()).unwrap_or(u32::MAX)
 }
 
 /// One approver, or the several identities of one.
@@ -313,8 +315,13 @@ fn person(item: Field<'_>, errors: &mut Errors) -> Option<Vec<Approver>> {
     identities.into_iter().collect()
 }
 
-fn reachable(field: Field<'_>, named: &Named, minimum: Door, errors: &mut Errors) -> Option<u32> {
-    let most = named.people.len();
+fn reachable(
+    field: Field<'_>,
+    people: &[Person],
+    minimum: Door,
+    errors: &mut Errors,
+) -> Option<u32> {
+    let most = people.len();
     let quorum = scalar::whole(field, 1, MOST_APPROVERS, errors)?;
     if quorum as usize > most {
         field.wrong(
@@ -323,12 +330,12 @@ fn reachable(field: Field<'_>, named: &Named, minimum: Door, errors: &mut Errors
         );
         return None;
     }
-    if quorum > named.able(minimum) {
+    let able = able(people, minimum);
+    if quorum > able {
         field.wrong(
             format!(
-                "{quorum} must approve, but only {} of the approvers can prove themselves by {}, \
+                "{quorum} must approve, but only {able} of the approvers can prove themselves by {}, \
                  which `minimum` wants",
-                named.able(minimum),
                 minimum.name()
             ),
             errors,
@@ -339,8 +346,8 @@ fn reachable(field: Field<'_>, named: &Named, minimum: Door, errors: &mut Errors
 }
 
 /// A quorum of one, which somebody can meet.
-fn able_to(field: Field<'_>, named: &Named, minimum: Door, errors: &mut Errors) -> Option<u32> {
-    if named.able(minimum) == 0 {
+fn able_to(field: Field<'_>, people: &[Person], minimum: Door, errors: &mut Errors) -> Option<u32> {
+    if able(people, minimum) == 0 {
         field.wrong(
             format!(
                 "nobody here can prove themselves by {}, which `minimum` wants",
@@ -391,10 +398,11 @@ fn on_expiry(gate: Gate, field: Field<'_>, errors: &mut Errors) -> Option<OnExpi
     }
 }
 
-/// Whom to ask as well, and when.
+/// Whom to ask as well, and when: some of them can decide.
 fn escalate(
     field: Field<'_>,
     named: &mut Named,
+    minimum: Door,
     before: impl Fn(Field<'_>, &mut Errors) -> Option<SignedDuration>,
     errors: &mut Errors,
 ) -> Option<Escalation> {
@@ -402,9 +410,11 @@ fn escalate(
     let when = fields
         .required("before", errors)
         .and_then(|field| before(field, errors));
-    let to = fields
-        .required("to", errors)
-        .and_then(|field| named.read(field, errors));
+    let first = named.people.len();
+    let to = fields.required("to", errors).and_then(|field| {
+        let to = named.read(field, errors)?;
+        able_to(field, &named.people[first..], minimum, errors).map(|_| to)
+    });
     Some(Escalation {
         before: when?,
         to: to?,
