@@ -73,8 +73,8 @@ pub enum Command {
 
     /// Begin a wave with a plan, or change the window, gates and policy of one under way
     ///
-    /// Checks the file first, sends it, and waits until the wave can be seen. A wave's name is used
-    /// once: a wave that has ended keeps it.
+    /// Sends the file and waits until the wave can be seen; or tells every error of it, and each server
+    /// that another wave owns. A wave's name is used once: a wave that has ended keeps it.
     #[command(after_help = "Examples:\n  tidegate apply orders.yaml && tidegate watch orders")]
     Apply {
         /// The plan, YAML or JSON; - reads standard input

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tidegate_domain::plan::parse_change;
+use tidegate_domain::plan::{PlanErrors, parse_change};
 
 use crate::client::Applied;
 use crate::command::{check, wait};
@@ -22,7 +22,10 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub async fn run(file: &Path, settings: &Settings, terminal: &Terminal) -> Result<(), Failure> {
     let text = check::read(file)?;
     // The console knows whether the wave is under way, and keeps a window that is over.
-    let plan = check::checked(file, parse_change(&text, Timestamp::now()), terminal)?;
+    let plan = match parse_change(&text, Timestamp::now()) {
+        Ok(plan) => plan,
+        Err(errors) => return Err(faulty(file, &text, &errors, settings, terminal).await),
+    };
     let client = settings.client().await?;
     let wave = &plan.wave;
     let before = match client.wave(wave).await {
@@ -63,4 +66,39 @@ pub async fn run(file: &Path, settings: &Settings, terminal: &Terminal) -> Resul
         view.summary.waiting_for
     ));
     Ok(())
+}
+
+/// Tell everything that is wrong with a plan that has errors. It is sent all the same, for the
+/// console takes none that has and knows more: whether other waves own its servers.
+async fn faulty(
+    file: &Path,
+    text: &str,
+    errors: &PlanErrors,
+    settings: &Settings,
+    terminal: &Terminal,
+) -> Failure {
+    let said = match settings.client().await {
+        Ok(client) => client.apply(text).await,
+        Err(failure) => Err(failure),
+    };
+    match said {
+        Ok(Applied::Wrong { problems, .. }) if !problems.is_empty() => {
+            check::told(file, &problems, terminal)
+        }
+        Ok(Applied::Wrong { .. }) => check::told(file, &errors.0, terminal),
+        Ok(Applied::Accepted) => {
+            check::told(file, &errors.0, terminal);
+            Failure::Failed(
+                "the console, which is of another version, took the plan all the same: see what \
+                 came of it with `tidegate status`"
+                    .to_owned(),
+            )
+        }
+        Err(failure) => {
+            terminal.remark(&format!(
+                "The console did not say whether other waves own its servers: {failure}"
+            ));
+            check::told(file, &errors.0, terminal)
+        }
+    }
 }

@@ -106,12 +106,53 @@ async fn apply_waits_until_the_wave_can_be_seen() {
 }
 
 #[tokio::test]
-async fn apply_sends_no_plan_with_errors() {
-    let console = Console::default();
+async fn apply_tells_a_plans_errors_with_what_the_console_finds_beside_them() {
+    let problems = json!([
+        { "line": 2, "column": 14, "message": "`on`: expected a start" },
+        { "line": 4, "column": 31, "message": "s-00000000000000001 belongs to wave billing" },
+    ]);
+    let wrong = json!({ "error": "The plan has 2 errors.", "problems": problems });
+    let console = Console::default().answer("POST /api/waves", &[(422, wrong)]);
     let address = console.serve().await;
-    let bad = file("wave: orders");
-    let (code, _, _) = told(&tidegate(&address, &["apply", path(&bad)]).await);
-    assert_eq!((code, console.requests().len()), (2, 0));
+    let bad = PLAN
+        .replace("manual", "dawn")
+        .replace("hostname: web01", "id: s-00000000000000001");
+    let bad = file(&bad);
+    let (code, output, error) = told(&tidegate(&address, &["apply", path(&bad)]).await);
+    let name = path(&bad);
+    assert_eq!((code, output.as_str()), (2, ""));
+    assert_eq!(
+        error,
+        format!(
+            "{name}:2:14: `on`: expected a start\n\
+             {name}:4:31: s-00000000000000001 belongs to wave billing\n\
+             error: {name} has 2 errors"
+        )
+    );
+    assert_eq!(console.requests().len(), 1);
+}
+
+#[tokio::test]
+async fn apply_tells_a_plans_errors_whatever_the_console_says() {
+    let bad = file(&PLAN.replace("manual", "dawn"));
+    let own = format!("{}:2:14: `on`: expected `replication`", path(&bad));
+    let not_now = json!({ "error": "Somebody else has to do that." });
+    for (status, answer, expected, code) in [
+        (403, not_now, "own its servers: Somebody else", 2),
+        (422, json!({ "error": "No." }), "has 1 error", 2),
+        (
+            202,
+            json!({ "wave": "orders" }),
+            "took the plan all the same",
+            1,
+        ),
+    ] {
+        let console = Console::default().answer("POST /api/waves", &[(status, answer)]);
+        let address = console.serve().await;
+        let (exit, _, error) = told(&tidegate(&address, &["apply", path(&bad)]).await);
+        assert_eq!(exit, code, "{error}");
+        assert!(error.contains(&own) && error.contains(expected), "{error}");
+    }
 }
 
 #[tokio::test]

@@ -13,7 +13,7 @@ use crate::id::{ApplicationName, ServerId, WaveId};
 
 mod parse;
 
-pub use parse::{PlanError, PlanErrors, parse, parse_change, places};
+pub use parse::{Named, PlanError, PlanErrors, named, parse, parse_change};
 
 /// The most servers that one wave may hold (invariant 11).
 pub const MOST_SERVERS: usize = 3_000;

@@ -5,7 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 use tidegate_domain::id::{ServerId, WaveId};
 use tidegate_domain::message::{Body, Message};
-use tidegate_domain::plan::{self, Approver, Plan, PlanError, PlanErrors};
+use tidegate_domain::plan::{self, Approver, Named, Plan, PlanError, PlanErrors};
 use tidegate_ports::claims::Owners;
 use tidegate_ports::clock::Clock;
 use tidegate_ports::driver::{Drivers, start, wake};
@@ -61,7 +61,10 @@ where
     let Application { plan, message } = read(request, LARGEST_BODY)?;
     let now = ports.clock.now();
     let text = plan;
-    let plan = checked(&text, |text| plan::parse_change(text, now))?;
+    let plan = match checked(&text, now)? {
+        Ok(plan) => plan,
+        Err(errors) => return Err(faulty(errors, &text, now, ports).await?.into()),
+    };
     let wave = plan.wave.clone();
     let message = Message {
         id: message.0,
@@ -115,7 +118,7 @@ async fn fits<W: Waves, I, D, O: Owners, X, S, C>(
         );
         return Err(Refused::new(Status::Conflict, message).into());
     }
-    let mut problems = owned(plan, text, ports.owners).await?;
+    let mut problems = owned(&plan::named(text), ports.owners).await?;
     let kept = earlier.is_some_and(|earlier| earlier.plan.window == plan.window);
     // Only a wave that is under way has a window that is over.
     if !kept && let Err(errors) = plan::parse(text, now) {
@@ -124,8 +127,31 @@ async fn fits<W: Waves, I, D, O: Owners, X, S, C>(
     if problems.is_empty() {
         return Ok(());
     }
-    problems.sort_by_key(|problem| (problem.line, problem.column));
     Err(wrong(problems).into())
+}
+
+/// Everything that is wrong with a plan that has errors of its own: these, and what of it belongs
+/// to other waves.
+async fn faulty<W: Waves, I, D, O: Owners, X, S, C>(
+    errors: PlanErrors,
+    text: &str,
+    now: Timestamp,
+    ports: &Ports<'_, W, I, D, O, X, S, C>,
+) -> Result<Refused, Failure> {
+    let named = plan::named(text);
+    let earlier = match &named.wave {
+        Some(wave) => ports.waves.wave(wave).await,
+        None => Ok(None),
+    };
+    let under_way = earlier.context("could not read the wave")?.is_some();
+    // Only a wave that is under way may have a window that is over.
+    let errors = match plan::parse(text, now) {
+        Err(all) if !under_way => all,
+        Ok(_) | Err(_) => errors,
+    };
+    let mut problems = owned(&named, ports.owners).await?;
+    problems.extend(errors.0);
+    Ok(wrong(problems))
 }
 
 /// Start the wave's driver if it was never started, else wake it.
@@ -151,16 +177,16 @@ async fn begin<W, I, D: Drivers, O, X: Executions, S, C: Clock>(
     Ok(())
 }
 
-/// Read the plan, and refuse it with every error at once.
-fn checked(
-    text: &str,
-    parse: impl FnOnce(&str) -> Result<Plan, PlanErrors>,
-) -> Result<Plan, Refused> {
+/// Read the plan; its errors are told with what else is wrong with it.
+fn checked(text: &str, now: Timestamp) -> Result<Result<Plan, PlanErrors>, Refused> {
     if text.len() > LARGEST_PLAN {
         let message = format!("The plan is too large: at most {LARGEST_PLAN} bytes.");
         return Err(Refused::new(Status::TooLarge, message));
     }
-    let plan = parse(text).map_err(|errors| wrong(errors.0))?;
+    let plan = match plan::parse_change(text, now) {
+        Ok(plan) => plan,
+        Err(errors) => return Ok(Err(errors)),
+    };
     let stored = serde_json::to_vec(&plan).map_or(usize::MAX, |json| json.len());
     if stored > LARGEST_STORED {
         let message = format!(
@@ -169,11 +195,12 @@ fn checked(
         );
         return Err(Refused::new(Status::Unprocessable, message));
     }
-    Ok(plan)
+    Ok(Ok(plan))
 }
 
 /// A plan with these errors.
-fn wrong(problems: Vec<PlanError>) -> Refused {
+fn wrong(mut problems: Vec<PlanError>) -> Refused {
+    problems.sort_by_key(|problem| (problem.line, problem.column));
     let message = match problems.len() {
         1 => "The plan has an error: mend it and apply it again.".to_owned(),
         count => format!("The plan has {count} errors: mend them and apply it again."),
@@ -186,26 +213,26 @@ fn wrong(problems: Vec<PlanError>) -> Refused {
 
 /// The servers that a plan names and another live wave owns, each where it stands. Servers that are
 /// picked by hostname or tag are known only when the wave starts; it claims them then.
-async fn owned(
-    plan: &Plan,
-    text: &str,
-    owners: &impl Owners,
-) -> Result<Vec<PlanError>, HandlerError> {
-    let named: Vec<(ServerId, (usize, usize))> = plan::places(text).into_iter().collect();
+async fn owned(named: &Named, owners: &impl Owners) -> Result<Vec<PlanError>, HandlerError> {
+    let servers: Vec<(&ServerId, &(usize, usize))> = named.servers.iter().collect();
+    let unless = match &named.wave {
+        Some(_) => "",
+        None => "unless this is that wave, ",
+    };
     let mut owned = Vec::new();
-    for some in named.chunks(AT_ONCE) {
+    for some in servers.chunks(AT_ONCE) {
         let found = try_join_all(some.iter().map(|(server, _)| owners.owner(server)));
         let found = found.await.context("could not find the servers' owners")?;
         for ((server, (line, column)), owner) in some.iter().zip(found) {
-            let Some(owner) = owner.filter(|owner| *owner != plan.wave) else {
+            let Some(owner) = owner.filter(|owner| Some(owner) != named.wave.as_ref()) else {
                 continue;
             };
             owned.push(PlanError {
                 line: *line,
                 column: *column,
                 message: format!(
-                    "{server} belongs to wave {owner}, which is under way: take it out of the plan, \
-                     or end that wave first"
+                    "{server} belongs to wave {owner}, which is under way: {unless}take it out of \
+                     the plan, or end that wave first"
                 ),
             });
         }

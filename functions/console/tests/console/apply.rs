@@ -32,6 +32,14 @@ async fn apply(console: &Console, plan: &str) -> (u16, Value) {
     )
 }
 
+/// The lines of what is wrong.
+fn lines(body: &Value) -> Vec<u64> {
+    let problems = body["problems"].as_array().expect("problems").iter();
+    problems
+        .map(|problem| problem["line"].as_u64().expect("a line"))
+        .collect()
+}
+
 #[tokio::test]
 async fn a_plan_becomes_a_message_and_its_driver_is_started() {
     let console = Console::empty();
@@ -210,9 +218,19 @@ async fn servers_of_another_live_wave_are_named_with_it() {
     let over = "window: { opens: 2026-11-01T21:00, lasts: 4h, time_zone: UTC }\ngates:";
     let (status, body) = apply(&console, &PLAN.replace("gates:", over)).await;
     assert_eq!(status, 422);
-    let lines = body["problems"].as_array().expect("problems").iter();
-    let lines: Vec<_> = lines.map(|problem| problem["line"].clone()).collect();
-    assert_eq!(lines, [3, 9]);
+    assert_eq!(lines(&body), [3, 9]);
+    // Also beside errors for which it is no plan at all, those of a window among them.
+    let window = "window: { opens: 2026-11-01T21:00, lasts: 4h, time_zone: UTC }\ngates:";
+    let faulty = PLAN.replace("gates:", window).replace("manual", "tuesday");
+    let (status, body) = apply(&console, &faulty).await;
+    assert_eq!(status, 422);
+    assert_eq!(lines(&body), [2, 3, 9]);
+    // A name that cannot be read may be the owner's.
+    let (_, body) = apply(&console, &PLAN.replace("wave: billing", "wave: Billing")).await;
+    let problems = body["problems"].as_array().expect("problems");
+    assert_eq!(lines(&body), [1, 8, 8], "{problems:?}");
+    let message = problems[1]["message"].as_str().expect("a message");
+    assert!(message.contains("unless this is that wave"), "{message}");
     assert!(console.messages().is_empty());
     console
         .store

@@ -5,13 +5,11 @@
 //! the time is an argument, and time zones come from the database that is compiled in, so that a
 //! file means the same on every machine.
 
-use std::collections::BTreeMap;
-
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::Plan;
-use crate::id::{ServerId, WaveId};
+use crate::id::WaveId;
 
 mod errors;
 
@@ -34,9 +32,12 @@ mod document;
 mod order;
 mod selector;
 
+mod named;
+
+pub use named::{Named, named};
+
 use errors::{At, Errors};
 use field::Fields;
-use node::Node;
 
 /// The most bytes that a plan file may have.
 const MOST_FILE_BYTES: usize = 1024 * 1024;
@@ -86,23 +87,6 @@ pub fn parse_change(text: &str, now: Timestamp) -> Result<Plan, PlanErrors> {
     let mut errors = Errors::default();
     let plan = read(text, now, OverWindow::IsFine, &mut errors);
     errors.into_result(plan)
-}
-
-/// Where a plan names servers by their IDs: each with its line and its column, from 1.
-#[must_use]
-pub fn places(text: &str) -> BTreeMap<ServerId, (usize, usize)> {
-    let root = node::read(text, &mut Errors::default());
-    let applications = root.as_ref().and_then(|root| root.get("applications"));
-    let applications = applications.map_or(&[][..], Node::items).iter();
-    applications
-        .filter_map(|application| application.get("servers"))
-        .flat_map(Node::items)
-        .filter_map(|server| {
-            let id = server.get("id")?;
-            let server = ServerId::parse(id.text()?).ok()?;
-            Some((server, (id.at.line, id.at.column)))
-        })
-        .collect()
 }
 
 /// What a window is that is over.

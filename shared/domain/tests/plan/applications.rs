@@ -1,5 +1,7 @@
 //! Applications: order, servers, documents.
 
+use tidegate_domain::plan::{MOST_SERVERS, Named, named};
+
 use super::{BASE, change, check};
 
 const SERVERS: &str = "servers: [{ tag: { role: web } }]";
@@ -282,4 +284,34 @@ fn lists_have_limits() {
         &format!("[{}]", many("1", 101)),
         "12:68: `port`: expected a text, a number or a list of them, at most 100; found 101",
     );
+}
+
+#[test]
+fn what_a_plan_names_is_known_whatever_else_is_wrong_with_it() {
+    let id = "s-0123456789abcdef0";
+    let good = named(BASE);
+    assert_eq!(good.wave.expect("a wave").as_str(), "orders");
+    let servers: Vec<_> = good
+        .servers
+        .iter()
+        .map(|(id, at)| (id.as_str(), *at))
+        .collect();
+    assert_eq!(servers, [(id, (10, 41))]);
+
+    let faulty = BASE
+        .replace("wave: orders", "wave: Orders")
+        .replace("lasts: 4h", "lasts: long")
+        .replace("{ hostname: db01 }", "db01, { id: s-12 }");
+    let named_all_the_same = named(&faulty);
+    assert_eq!(named_all_the_same.wave, None);
+    let servers = named_all_the_same.servers.iter();
+    let servers: Vec<_> = servers.map(|(id, at)| (id.as_str(), *at)).collect();
+    assert_eq!(servers, [(id, (10, 41))]);
+
+    assert_eq!(named("wave: [orders"), Named::default());
+    let many: String = (0..4_000)
+        .map(|number| format!("{{ id: s-{number:017} }}, "))
+        .collect();
+    let many = format!("applications: [{{ servers: [{many}] }}]");
+    assert_eq!(named(&many).servers.len(), MOST_SERVERS);
 }
