@@ -60,7 +60,7 @@ fn addresses(page: &str) -> Vec<&str> {
 }
 
 /// How many reasons a hold has, and none.
-const HOLDS: usize = 17;
+const HOLDS: usize = 18;
 
 /// The hold of that number, in which everything says this; the first is none. A new reason breaks
 /// the build here.
@@ -77,7 +77,8 @@ fn held(text: &str, number: usize) -> Option<HoldReason> {
             Some(HoldReason::Selection { .. }) => HoldReason::Preflight { problems: all() },
             Some(HoldReason::Preflight { .. }) => HoldReason::Uninitialized,
             Some(HoldReason::Uninitialized) => HoldReason::Denied { message: says() },
-            Some(HoldReason::Denied { .. }) => HoldReason::Quota { message: says() },
+            Some(HoldReason::Denied { .. }) => HoldReason::Unanswered { message: says() },
+            Some(HoldReason::Unanswered { .. }) => HoldReason::Quota { message: says() },
             Some(HoldReason::Quota { .. }) => HoldReason::ServersFailed { servers: all() },
             Some(HoldReason::ServersFailed { .. }) => HoldReason::Stalled { servers: all() },
             Some(HoldReason::Stalled { .. }) => HoldReason::BudgetSpent {
