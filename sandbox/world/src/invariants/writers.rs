@@ -91,6 +91,19 @@ fn released(cloud: &Cloud, before: &Wave, turn: &Turn<'_>) {
     if turn.wave.hold.as_ref().is_some_and(|now| now.id == hold.id) {
         return;
     }
+    // What is set aside later is named by a hold of its own, with what was set aside before.
+    let quarantined = |hold: &Option<Hold>| {
+        matches!(
+            hold,
+            Some(Hold {
+                reason: HoldReason::Quarantined { .. },
+                ..
+            })
+        )
+    };
+    if quarantined(&before.hold) && quarantined(&turn.wave.hold) {
+        return;
+    }
     let releases = |message: &Message| match &message.body {
         Body::Resume { hold: named } => *named == hold.id,
         Body::Abort

@@ -10,6 +10,7 @@ use crate::audit::About;
 use crate::effect::LifeCycleTarget;
 use crate::id::{InstanceId, ServerId};
 use crate::news::{Affected, News};
+use crate::observation::{Answer, SnapshotsSeen, WaveSeen};
 use crate::plan::OnFailure;
 use crate::server::{
     CallStep, End, JobStep, Kept, Purpose, Run, RunStep, Server, Stage, TestInstance, Then,
@@ -163,6 +164,14 @@ fn seen_running(turn: &Turn, server: &ServerId, instance: &InstanceId) -> bool {
     seen.is_some_and(|seen| seen.id == *instance && seen.running)
 }
 
+/// Whether EC2 was read, and shows that a server's snapshots are not complete.
+fn seen_copying(turn: &Turn, server: &ServerId) -> bool {
+    let answered = |round: &WaveSeen| round.others == Answer::Answered;
+    let seen = turn.seen.get(server);
+    turn.round.as_ref().is_some_and(answered)
+        && seen.is_some_and(|seen| seen.snapshots == SnapshotsSeen::Pending)
+}
+
 /// A person did the step of the way back that a server waits in, or wants to go on without it.
 ///
 /// # Errors
@@ -203,6 +212,13 @@ pub(super) fn take_as_done(turn: &Turn, server: &mut Server) -> Result<(), Strin
             then
         }
         Stage::Copying { then } => {
+            if seen_copying(turn, &server.id) {
+                return Err(format!(
+                    "EC2 shows that the snapshots of {} are not complete, and terminating its instance now \
+                     would lose what they lack: wait for them",
+                    server.hostname
+                ));
+            }
             if let Some(kept) = &mut server.kept {
                 kept.complete = true;
             }

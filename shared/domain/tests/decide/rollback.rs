@@ -5,7 +5,7 @@ use tidegate_domain::effect::{LifeCycleTarget, Outcome, Refusal, RefusalKind, Ta
 use tidegate_domain::gate::Gate;
 use tidegate_domain::message::Body;
 use tidegate_domain::news::News;
-use tidegate_domain::observation::{CommandStatus, LifeCycle, SnapshotsSeen};
+use tidegate_domain::observation::{Answer, CommandStatus, LifeCycle, SnapshotsSeen};
 use tidegate_domain::plan::{GatePlan, OnExpiry, Plan};
 use tidegate_domain::server::{End, Stage};
 
@@ -230,7 +230,25 @@ fn an_instance_is_not_terminated_before_its_snapshots_are_complete() {
     for _ in 0..5 {
         hand.turn();
     }
+    let skip = Body::Skip {
+        servers: vec![server_id(0)],
+    };
+    // Somebody skips it under a hold: EC2 shows that it is not done.
+    hand.others = Answer::Failed("no answer".to_owned());
+    hand.until_held();
+    let mut blind = hand.clone();
+    hand.others = Answer::Answered;
+    hand.turn();
+    hand.send(skip.clone());
+    hand.turn();
     assert_eq!(hand.servers[0].stage.name(), "completing snapshots");
+    let last = hand.told.last().expect("a refusal");
+    assert!(last.contains("would lose what they lack"), "{last}");
+    // Where nobody can see it, a person's word counts.
+    blind.send(skip);
+    blind.turn();
+    assert_ne!(blind.servers[0].stage.name(), "completing snapshots");
+    hand.resume();
     // A snapshot that fails is made again.
     see(&mut hand, SnapshotsSeen::Failed);
     hand.until_that("another", |hand| {
