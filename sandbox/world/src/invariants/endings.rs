@@ -86,13 +86,18 @@ fn said(turn: &Turn<'_>, what: impl Fn(&Body) -> bool) -> bool {
     inbox.any(|message| turn.drained.contains(&message.id) && what(&message.body))
 }
 
-/// Whether an abort was read, and the wave goes on. What is read is answered by its ID.
+/// Whether an abort was read, and the wave goes on. What is set aside is not read.
 fn ignored_an_abort(turn: &Turn<'_>) -> bool {
     let entries = turn.audit.iter().flat_map(|record| &record.entries);
-    let answered: Vec<&str> = entries.filter_map(|e| e.reference.as_deref()).collect();
+    let aside: Vec<&str> = entries
+        .filter(|entry| entry.event == "MessagesSetAside")
+        .map(|entry| entry.text.as_str())
+        .collect();
     let mut inbox = turn.loaded.inbox.iter();
     inbox.any(|message| {
-        matches!(message.body, Body::Abort) && answered.contains(&message.id.as_str())
+        matches!(message.body, Body::Abort)
+            && turn.drained.contains(&message.id)
+            && !aside.iter().any(|text| text.contains(message.id.as_str()))
     })
 }
 
