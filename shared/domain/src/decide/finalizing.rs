@@ -10,13 +10,16 @@ use std::collections::BTreeMap;
 use jiff::SignedDuration;
 
 use super::changes::Lapsing;
+use super::outcomes::stage_effect;
+use super::refusals::{MOST_GUARDED, MOST_REFUSALS, hold_reason, pause};
 use super::turn::Turn;
 use super::wants::MOST_CALLS;
 use super::{claims, gates, health, lapses, news};
-use crate::effect::{IRREVERSIBLE_WITHIN, Task};
+use crate::audit::About;
+use crate::effect::{IRREVERSIBLE_WITHIN, Refusal, RefusalKind, Task};
 use crate::gate::{Gate, GateState};
 use crate::hold::HoldReason;
-use crate::id::{JobId, ServerId};
+use crate::id::{EffectId, JobId, ServerId};
 use crate::news::News;
 use crate::observation::Answer;
 use crate::server::{CallStep, Server, Stage};
@@ -89,6 +92,46 @@ pub(super) fn plan(turn: &mut Turn) {
             });
         }
     }
+}
+
+/// What came of FinalizeCutover for a server.
+pub(super) fn answered(
+    turn: &mut Turn,
+    effect: &EffectId,
+    id: &ServerId,
+    refusal: Option<&Refusal>,
+) {
+    let Some(index) = turn.servers.iter().position(|s| s.id == *id) else {
+        return;
+    };
+    if turn.servers.get(index).and_then(|s| stage_effect(&s.stage)) != Some(effect) {
+        return;
+    }
+    turn.with_server(index, |turn, server| match refusal {
+        None => {
+            server.stage = Stage::Finalized { at: turn.now };
+            turn.note("Finalized", format!("{} is finalized.", server.hostname));
+            turn.about(About::server(&server.id));
+        }
+        Some(refusal) => {
+            let not_before = turn.after(pause(turn, refusal, server));
+            server.stage = Stage::Finalizing {
+                call: CallStep::Due { not_before },
+            };
+            server.refusals += 1;
+            match refusal.kind {
+                RefusalKind::Throttled => {}
+                RefusalKind::Conflict if server.refusals < MOST_REFUSALS => {}
+                // It was begun too late, or MGN shows another cutover: look once more.
+                RefusalKind::Guard if server.refusals < MOST_GUARDED => {}
+                _ => {
+                    server.refusals = 0;
+                    let task = format!("Finalizing {}", server.hostname);
+                    turn.hold(hold_reason(task, refusal));
+                }
+            }
+        }
+    });
 }
 
 /// The servers that are due, each with the job that was approved, but for those that are not well.

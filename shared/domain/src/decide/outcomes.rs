@@ -3,11 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use super::refusals::{
-    MOST_GUARDED, MOST_REFUSALS, give_up_document, guarded, hold_for, hold_reason, pause, refused,
-};
+use super::refusals::{give_up_document, guarded, hold_for, pause, refused};
 use super::turn::Turn;
-use super::{follow, launches, questions, rollback, wants};
+use super::{finalizing, follow, launches, questions, rollback, wants};
 use crate::audit::About;
 use crate::effect::{Effect, EffectStatus, LifeCycleTarget, Outcome, Refusal, RefusalKind, Task};
 use crate::hold::HoldReason;
@@ -102,7 +100,7 @@ fn close(turn: &mut Turn, effect: &Effect, outcome: Outcome) {
             let all: Vec<ServerId> = servers.keys().cloned().collect();
             let refusals = refusals(&all, outcome);
             for id in &all {
-                finalized(turn, &effect.id, id, refusals.get(id));
+                finalizing::answered(turn, &effect.id, id, refusals.get(id));
             }
         }
         (Task::Claim { .. }, _) => {
@@ -464,38 +462,4 @@ fn command(turn: &mut Turn, effect: &Effect, outcome: Outcome) {
         });
     }
     turn.look_again_soon();
-}
-
-fn finalized(turn: &mut Turn, effect: &EffectId, id: &ServerId, refusal: Option<&Refusal>) {
-    let Some(index) = turn.servers.iter().position(|s| s.id == *id) else {
-        return;
-    };
-    if turn.servers.get(index).and_then(|s| stage_effect(&s.stage)) != Some(effect) {
-        return;
-    }
-    turn.with_server(index, |turn, server| match refusal {
-        None => {
-            server.stage = Stage::Finalized { at: turn.now };
-            turn.note("Finalized", format!("{} is finalized.", server.hostname));
-            turn.about(About::server(&server.id));
-        }
-        Some(refusal) => {
-            let not_before = turn.after(pause(turn, refusal, server));
-            server.stage = Stage::Finalizing {
-                call: CallStep::Due { not_before },
-            };
-            server.refusals += 1;
-            match refusal.kind {
-                RefusalKind::Throttled => {}
-                RefusalKind::Conflict if server.refusals < MOST_REFUSALS => {}
-                // It was begun too late, or MGN shows another cutover: look once more.
-                RefusalKind::Guard if server.refusals < MOST_GUARDED => {}
-                _ => {
-                    server.refusals = 0;
-                    let task = format!("Finalizing {}", server.hostname);
-                    turn.hold(hold_reason(task, refusal));
-                }
-            }
-        }
-    });
 }
