@@ -94,6 +94,23 @@ fn a_wave_fits_a_narrow_terminal() {
 }
 
 #[test]
+fn a_wave_whose_approval_lapsed() {
+    let changed = json!(["web02 stalls", "web03 left the wave: it was retired"]);
+    let gates = json!([
+        {
+            "gate": "cutover", "state": "approved", "evidence": "00112233445566778899",
+            "expires": null, "approved_by": ["ops@example.com"], "quorum": 1,
+            "lapsed": 2, "changed": changed
+        },
+        {
+            "gate": "finalize", "state": "lapsed", "evidence": "", "expires": null,
+            "approved_by": [], "quorum": 1, "changed": changed
+        }
+    ]);
+    insta::assert_snapshot!("wave_lapsed", shown(json!({ "gates": gates }), 100));
+}
+
+#[test]
 fn a_wave_that_is_held() {
     insta::assert_snapshot!(
         "wave_held",

@@ -22,17 +22,7 @@ const LONGEST: usize = 400;
 pub(super) fn lines(view: &WaveView, gate: &GateView, now: Timestamp, look: &Look) -> Vec<String> {
     let by = gate.approved_by.join(" and ");
     if gate.state != "open" {
-        let by = if by.is_empty() {
-            "the plan".to_owned()
-        } else {
-            by
-        };
-        let state = look.paint.good(&gate.state);
-        return vec![format!(
-            "  {:<9} {state} by {by}, evidence {}",
-            gate.gate.name(),
-            short(&gate.evidence)
-        )];
+        return decided(gate, by, look);
     }
     let expires = gate.expires.map_or_else(String::new, |expires| {
         format!(
@@ -64,6 +54,36 @@ pub(super) fn lines(view: &WaveView, gate: &GateView, now: Timestamp, look: &Loo
     if let Some(shown) = &gate.shown {
         lines.extend(told(shown, look).map(|(name, text)| format!("            {name:<9} {text}")));
     }
+    lines
+}
+
+/// A gate that does not ask now: by whom it was approved, and what of that counts no more.
+fn decided(gate: &GateView, by: String, look: &Look) -> Vec<String> {
+    let name = gate.gate.name();
+    let mut lines = if gate.state == "lapsed" {
+        let state = look.paint.ask("asks again");
+        vec![format!("  {name:<9} {state}: what it asked about changed")]
+    } else {
+        let by = if by.is_empty() {
+            "the plan".to_owned()
+        } else {
+            by
+        };
+        let state = look.paint.good(&gate.state);
+        let evidence = short(&gate.evidence);
+        vec![format!("  {name:<9} {state} by {by}, evidence {evidence}")]
+    };
+    if gate.lapsed > 0 {
+        let servers = count(gate.lapsed as usize, "server");
+        let again = look.paint.ask("asks again");
+        lines.push(format!(
+            "            {again} about {servers} once the others have come to rest"
+        ));
+    }
+    let changes = gate.changed.iter().take(MOST_TOLD);
+    lines.extend(
+        changes.map(|change| format!("            changed   {}", one_line(change, LONGEST))),
+    );
     lines
 }
 

@@ -73,7 +73,7 @@ pub struct HoldView {
 pub struct GateView {
     /// Which gate.
     pub gate: Gate,
-    /// `open` or `approved`.
+    /// `open`, `approved`, or `lapsed`: it is about to ask again.
     pub state: String,
     /// The hash of the evidence.
     pub evidence: String,
@@ -92,6 +92,12 @@ pub struct GateView {
     /// How many servers were left for later when it was approved.
     #[serde(default)]
     pub put_off: u32,
+    /// How many servers it approved and asks about again once the others have come to rest.
+    #[serde(default)]
+    pub lapsed: u32,
+    /// What changed, for which its approval counts no more, or not for all.
+    #[serde(default)]
+    pub changed: Vec<String>,
     /// Whether an approval can still be withdrawn.
     #[serde(default)]
     pub withdrawable: bool,
@@ -358,6 +364,8 @@ fn gate_view(wave: &Wave, gate: Gate, state: &GateState) -> GateView {
         approved_by: Vec::new(),
         quorum,
         put_off: 0,
+        lapsed: 0,
+        changed: Vec::new(),
         withdrawable: false,
         shown: None,
     };
@@ -377,17 +385,26 @@ fn gate_view(wave: &Wave, gate: Gate, state: &GateState) -> GateView {
             by,
             put_off,
             question,
+            lapse,
             ..
         } => GateView {
             state: "approved".to_owned(),
+            lapsed: lapse.as_ref().map_or(0, |lapse| {
+                u32::try_from(lapse.servers.len()).unwrap_or(u32::MAX)
+            }),
+            changed: lapse
+                .as_ref()
+                .map(|lapse| changed(&lapse.changes))
+                .unwrap_or_default(),
             evidence: evidence.clone(),
             approved_by: by.clone(),
             put_off: u32::try_from(put_off.len()).unwrap_or(u32::MAX),
             withdrawable: question.is_some(),
             ..view
         },
-        GateState::Lapsed { .. } => GateView {
+        GateState::Lapsed { changes, .. } => GateView {
             state: "lapsed".to_owned(),
+            changed: changed(changes),
             ..view
         },
     }

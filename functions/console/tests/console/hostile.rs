@@ -5,7 +5,7 @@ use console::Response;
 use jiff::Timestamp;
 use proptest::prelude::*;
 use tidegate_domain::gate::{
-    Approval, CheckShown, Door, Evidence, Gate, GateState, LeftOut, ServerEvidence, Waived,
+    Approval, CheckShown, Door, Evidence, Gate, GateState, Lapse, LeftOut, ServerEvidence, Waived,
     Warning, WarningKind,
 };
 use tidegate_domain::hold::{Hold, HoldId, HoldReason};
@@ -273,7 +273,10 @@ async fn pages(text: &str, hold: usize) -> Vec<Response> {
                 put_off: Default::default(),
                 question: None,
                 acted_on: None,
-                lapse: None,
+                lapse: Some(Lapse {
+                    servers: Default::default(),
+                    changes: std::iter::once(text.to_owned()).collect(),
+                }),
             };
             wave.gates.insert(Gate::Cutover, approved);
         })

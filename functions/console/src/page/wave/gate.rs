@@ -1,6 +1,6 @@
 //! A gate on the page of a wave.
 
-use tidegate_domain::gate::{Gate, GateState, OpenGate};
+use tidegate_domain::gate::{Changes, Gate, GateState, OpenGate};
 use tidegate_domain::wave::Wave;
 use tidegate_domain::words::{self, one_line};
 
@@ -69,6 +69,7 @@ pub(super) fn card(
             at,
             by,
             put_off,
+            lapse,
             ..
         } => {
             card.title = format!("{word}: approved");
@@ -84,23 +85,32 @@ pub(super) fn card(
                 let text = words::count(put_off.len(), "server");
                 card.facts.push(("Not approved, replicating", text));
             }
+            if let Some(lapse) = lapse {
+                card.tone = "warn";
+                let text = words::count(lapse.servers.len(), "server");
+                let about = format!("about {text}, once the others have come to rest");
+                card.facts.push(("Asked again", about));
+                changed(&mut card, &lapse.changes);
+            }
             card.evidence = Some(evidence.clone());
         }
         GateState::Lapsed { at, changes, .. } => {
             card.title = format!("{word}: the evidence changed");
             card.tone = "warn";
             card.facts.push(("When", words::time(*at, zone)));
-            let (told, more) = changes.first(MOST_CHANGES);
-            card.facts.extend(
-                told.iter()
-                    .map(|change| ("Changed", one_line(change, LONGEST_TEXT))),
-            );
-            if more > 0 {
-                card.facts.push(("Changed", format!("and {more} more")));
-            }
+            changed(&mut card, changes);
         }
     }
     card
+}
+
+fn changed(card: &mut GateCard, changes: &Changes) {
+    let (told, more) = changes.first(MOST_CHANGES);
+    let told = told.iter().map(|change| one_line(change, LONGEST_TEXT));
+    card.facts.extend(told.map(|change| ("Changed", change)));
+    if more > 0 {
+        card.facts.push(("Changed", format!("and {more} more")));
+    }
 }
 
 fn approvals(open: &OpenGate, quorum: u32) -> String {
