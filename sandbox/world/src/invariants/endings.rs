@@ -4,10 +4,10 @@
 
 use tidegate_domain::effect::{Effect, Task};
 use tidegate_domain::gate::{Gate, GateState};
-use tidegate_domain::hold::HoldId;
+use tidegate_domain::hold::{Hold, HoldId};
 use tidegate_domain::message::Body;
 use tidegate_domain::news::News;
-use tidegate_domain::plan::OnExpiry;
+use tidegate_domain::plan::{Channel, OnExpiry};
 use tidegate_domain::wave::Phase;
 use tidegate_ports::turns::Turn;
 
@@ -43,7 +43,8 @@ fn way(phase: &Phase) -> Way {
 
 pub(super) fn saved(cloud: &Cloud, turn: &Turn<'_>) {
     let hold = turn.wave.hold.as_ref();
-    if hold.is_some_and(|hold| hold.id == HoldId(turn.wave.turn)) && !tells_of_a_hold(turn) {
+    let new = hold.filter(|hold| hold.id == HoldId(turn.wave.turn));
+    if new.is_some_and(|hold| !tells_of_a_hold(turn, hold)) {
         let text = format!("nobody is told that {} is held", turn.wave.id);
         violated(cloud, 12, text);
     }
@@ -73,11 +74,16 @@ pub(super) fn saved(cloud: &Cloud, turn: &Turn<'_>) {
     }
 }
 
-/// Whether people are told that the wave is held, now or in the next turn.
-fn tells_of_a_hold(turn: &Turn<'_>) -> bool {
-    let held = |news: &News| matches!(news, News::WaveHeld { .. });
-    let now = |effect: &Effect| matches!(&effect.task, Task::Notify { news, .. } if held(news));
-    turn.effects.iter().any(now) || turn.wave.untold.iter().any(|waiting| held(&waiting.news))
+/// Whether people are told of this hold by mail, now or in the next turn.
+fn tells_of_a_hold(turn: &Turn<'_>, hold: &Hold) -> bool {
+    let sentence = hold.reason.sentence();
+    let of_it = |news: &News, channel: Channel| {
+        channel == Channel::Sns
+            && matches!(news, News::WaveHeld { reason, .. } if *reason == sentence)
+    };
+    let now = |effect: &Effect| matches!(&effect.task, Task::Notify { news, channel } if of_it(news, *channel));
+    let mut later = turn.wave.untold.iter();
+    turn.effects.iter().any(now) || later.any(|untold| of_it(&untold.news, untold.channel))
 }
 
 /// Whether one of the messages that this turn deals with says so.

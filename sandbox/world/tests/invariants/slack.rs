@@ -31,6 +31,7 @@ fn asked(test: &Test) -> (Button, Posted) {
         approvers: &[],
         expires: button.expires,
         asking: Asking::First,
+        minimum: Door::Mail,
     };
     let message = question.message(Standing {
         lines: &[],
