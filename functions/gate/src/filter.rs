@@ -1,8 +1,8 @@
-//! Whether a subscription takes a mail for certain, by its filter policy ("Amazon SNS subscription
+//! Whether a subscription takes a mail, by its filter policy ("Amazon SNS subscription
 //! filter policies"): every key of the policy has to match the mail's attribute of that name.
 //!
 //! **Invariant**: what is not understood does not count as taken, so that nobody counts as asked
-//! whose mail is filtered away.
+//! whose mail is filtered away; and it may take any mail, so that nobody gets the links of others.
 
 use serde_json::Value;
 use tidegate_ports::mail::{Mail, Subscription};
@@ -20,38 +20,60 @@ pub(crate) fn takes(subscription: &Subscription, mail: &Mail) -> bool {
     !subscription.filters_body
         && policy.iter().all(|(key, wanted)| {
             let value = attributes.get(key.as_str()).map(String::as_str);
-            let any = wanted.as_array().map_or(&[][..], Vec::as_slice);
-            any.iter().any(|wanted| matches(wanted, value))
+            entries(wanted).any(|wanted| matches(wanted, value) == Some(true))
         })
 }
 
-/// Whether one entry of a key's list matches the attribute, which may not be there.
-fn matches(wanted: &Value, value: Option<&str>) -> bool {
-    let Value::Object(operator) = wanted else {
-        return value.is_some_and(|value| wanted == value);
+/// Whether the subscription may take a message to that person, as far as its policy says of `to`.
+pub(crate) fn may_take(subscription: &Subscription, to: &str) -> bool {
+    let policy = subscription.filter.as_deref().unwrap_or_default();
+    let policy: Value = serde_json::from_str(policy).unwrap_or_default();
+    match policy.get("to") {
+        Some(wanted) if !subscription.filters_body => {
+            !wanted.is_array() || entries(wanted).any(|one| matches(one, Some(to)) != Some(false))
+        }
+        Some(_) | None => true,
+    }
+}
+
+fn entries(wanted: &Value) -> impl Iterator<Item = &Value> {
+    wanted.as_array().into_iter().flatten()
+}
+
+/// Whether one entry of a key's list matches the attribute, which may not be there; None if it is not
+/// understood.
+fn matches(wanted: &Value, value: Option<&str>) -> Option<bool> {
+    let operator = match wanted {
+        Value::String(wanted) => return Some(value == Some(wanted)),
+        Value::Object(operator) if operator.len() == 1 => operator,
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
+            return None;
+        }
     };
-    let mut operators = operator.iter();
-    match (operators.next(), operators.next(), value) {
-        (Some((name, wanted)), None, _) if name == "exists" => {
-            wanted.as_bool() == Some(value.is_some())
-        }
-        (Some((name, wanted)), None, Some(value)) if name == "anything-but" => {
-            is_none_of(wanted, value)
-        }
-        (Some((name, wanted)), None, Some(value)) => compares(name, wanted, value) == Some(true),
-        _ => false,
+    let (name, wanted) = operator.iter().next()?;
+    match (name.as_str(), value) {
+        ("exists", _) => Some(wanted.as_bool()? == value.is_some()),
+        ("anything-but", Some(value)) => is_none_of(wanted, value),
+        (_, Some(value)) => compares(name, wanted, value),
+        // An operator on a text wants one.
+        (_, None) => None,
     }
 }
 
 /// Whether the attribute is none of these texts, or does not compare so.
-fn is_none_of(wanted: &Value, value: &str) -> bool {
+fn is_none_of(wanted: &Value, value: &str) -> Option<bool> {
     match wanted {
-        Value::String(wanted) => wanted != value,
-        Value::Array(all) => all.iter().all(|one| one.is_string() && one != value),
-        Value::Object(operator) => operator
-            .iter()
-            .all(|(name, wanted)| compares(name, wanted, value) == Some(false)),
-        Value::Null | Value::Bool(_) | Value::Number(_) => false,
+        Value::String(wanted) => Some(wanted != value),
+        Value::Array(all) if !all.is_empty() && all.iter().all(Value::is_string) => {
+            Some(all.iter().all(|one| one != value))
+        }
+        Value::Object(operator) if operator.len() == 1 => {
+            let (name, wanted) = operator.iter().next()?;
+            compares(name, wanted, value).map(|is| !is)
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
+            None
+        }
     }
 }
 

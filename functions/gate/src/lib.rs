@@ -121,7 +121,7 @@ pub async fn handle<E: Effects, S: Signer, M: Mails + Subscribers, K: SlackPosts
             }
         }
     }
-    let mut posted = None;
+    let (mut posted, mut in_slack) = (None, false);
     // A question that could not be asked is taken back: it would stand in Slack for nothing.
     let taken_back = refused.is_some() && *asking == Asking::First;
     if question.in_slack() && !taken_back {
@@ -130,15 +130,15 @@ pub async fn handle<E: Effects, S: Signer, M: Mails + Subscribers, K: SlackPosts
         }
         let others_were_asked = !recipients.is_empty();
         match slack::ask(&question, others_were_asked, ports.signer, ports.slack).await? {
-            Ok(answer) => posted = answer,
+            Ok(answer) => (posted, in_slack) = (answer, true),
             Err(refusal) => refused = Some(refusal),
         }
     }
     unreached.sort_unstable();
     unreached.dedup();
     let outcome = match refused {
-        // Where it stands in Slack is remembered, whatever became of the mails.
-        Some(refusal) if posted.is_none() => Outcome::Refused(refusal),
+        // What Slack took was asked, and where it stands is remembered, whatever became of the mails.
+        Some(refusal) if !in_slack => Outcome::Refused(refusal),
         refused => Outcome::Asked {
             posted,
             unreached,

@@ -4,7 +4,6 @@
 //! gets what is up to the topic's subscriptions and their filter policies; where one of them takes
 //! the links of several approvers, nobody is asked, and the refusal says what to mend.
 
-use serde_json::Value;
 use tidegate_domain::effect::{Refusal, RefusalKind};
 use tidegate_domain::plan::Approver;
 use tidegate_domain::words::one_line;
@@ -15,7 +14,7 @@ use crate::filter;
 /// The longest name of a subscriber, in characters, that a refusal repeats.
 const LONGEST_NAME: usize = 120;
 
-/// The refusal, if a subscriber would get the links of more than one of these approvers.
+/// The refusal, if a subscriber may get the links of more than one of these approvers.
 pub(crate) fn shared(subscriptions: &[Subscription], approvers: &[&Approver]) -> Option<Refusal> {
     subscriptions.iter().find_map(|one| {
         // One mailbox may subscribe by several protocols.
@@ -24,13 +23,13 @@ pub(crate) fn shared(subscriptions: &[Subscription], approvers: &[&Approver]) ->
         let mut gets = approvers
             .iter()
             .map(|approver| approver.to_string())
-            .filter(|to| mailbox.iter().any(|subscription| admits(subscription, to)));
+            .filter(|to| mailbox.iter().any(|one| filter::may_take(one, to)));
         let (first, second) = (gets.next()?, gets.next()?);
         let name = one_line(&one.endpoint, LONGEST_NAME);
         Some(Refusal {
             kind: RefusalKind::Guard,
             message: format!(
-                "{name} would get the links of {first} and {second}: give each subscriber of the \
+                "{name} may get the links of {first} and {second}: give each subscriber of the \
                  topic a filter policy on `to` with their own address"
             ),
         })
@@ -47,26 +46,6 @@ pub(crate) fn unreached(
         .filter(|mail| !reached(mail))
         .filter_map(|mail| mail.to)
         .collect()
-}
-
-/// Whether a subscription may take a message to that person. What is not understood may: SNS has
-/// more operators than are read here ("Amazon SNS subscription filter policies").
-fn admits(subscription: &Subscription, to: &str) -> bool {
-    let Some(policy) = &subscription.filter else {
-        return true;
-    };
-    let policy: Value = serde_json::from_str(policy).unwrap_or_default();
-    match policy.get("to") {
-        Some(Value::Array(wanted)) if !subscription.filters_body => {
-            wanted.iter().any(|wanted| match wanted {
-                Value::String(name) => name == to,
-                // Messages to one person have the attribute.
-                Value::Object(operator) => operator.get("exists") != Some(&Value::Bool(false)),
-                _ => true,
-            })
-        }
-        _ => true,
-    }
 }
 
 #[cfg(test)]
@@ -93,6 +72,13 @@ mod tests {
         );
         let news = subscription("all@example.com", Some(r#"{"to":[{"exists":false}]}"#));
         let good = [anns.clone(), bobs.clone(), news];
+        let insensitive = r#"{"to":[{"equals-ignore-case":"Ann@Example.com"}]}"#;
+        let others = r#"{"to":[{"anything-but":["ann@example.com"]}]}"#;
+        let apart = [
+            subscription("ann@example.com", Some(insensitive)),
+            subscription("bob@example.com", Some(others)),
+        ];
+        assert_eq!(shared(&apart, &both), None);
         assert_eq!(shared(&good, &both), None);
 
         let annas = subscription("ANN@example.com", Some(r#"{"to":["bob@example.com"]}"#));
@@ -110,6 +96,7 @@ mod tests {
                 "all@example.com",
                 Some(r#"{"$or":[{"to":["x"]},{"wave":["y"]}]}"#),
             ),
+            subscription("all@example.com", Some(r#"{"to":[{"wildcard":"*"}]}"#)),
             annas,
             Subscription {
                 filters_body: true,

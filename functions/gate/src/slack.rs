@@ -44,6 +44,7 @@ pub(crate) async fn ask(
         approvers: question.approvers,
         expires: question.expires,
         asking: question.asking,
+        minimum: question.minimum,
     }
     .message(Standing {
         lines: &[],

@@ -14,7 +14,7 @@ mod told;
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Value, json};
-use tidegate_domain::gate::{Asking, Evidence, Gate, Verdict};
+use tidegate_domain::gate::{Asking, Door, Evidence, Gate, Verdict};
 use tidegate_domain::id::WaveId;
 use tidegate_domain::plan::Approver;
 use tidegate_domain::words;
@@ -57,6 +57,8 @@ pub struct Question<'a> {
     pub expires: Timestamp,
     /// Why they are asked.
     pub asking: Asking,
+    /// The least proof that the gate takes.
+    pub minimum: Door,
 }
 
 /// How far the question is answered.
@@ -119,6 +121,14 @@ impl Question<'_> {
             blocks.push(section(&bounded(&standing.lines[from..])));
         }
         if let Some(value) = standing.value {
+            if self.minimum > Door::Slack {
+                let door = self.minimum.name();
+                blocks.push(section(&format!(
+                    "No click decides at this gate, whose plan wants more: decide by {door}, \
+                     `tidegate approve {wave} {gate}`.",
+                    gate = evidence.gate
+                )));
+            }
             let buttons = self.buttons(value);
             blocks
                 .push(json!({"type": "actions", "block_id": "tidegate_gate", "elements": buttons}));
@@ -128,7 +138,15 @@ impl Question<'_> {
         Message { text, blocks }
     }
 
-    fn buttons(&self, value: &str) -> [Value; 3] {
+    /// Those that decide, if a click does, and the one that shows the wave.
+    fn buttons(&self, value: &str) -> Vec<Value> {
+        let look = json!({
+            "type": "button", "action_id": LOOK, "value": value,
+            "text": plain("Look at the evidence"),
+        });
+        if self.minimum > Door::Slack {
+            return vec![look];
+        }
         let wave = &self.evidence.wave;
         let servers = words::count(self.evidence.servers.len(), "server");
         let (approve, question) = match self.evidence.gate {
@@ -142,13 +160,10 @@ impl Question<'_> {
             ),
         };
         let held = format!("Reject? Wave {wave} is then held.");
-        [
+        vec![
             button(APPROVE, approve, "primary", value, &question),
             button(REJECT, "Reject", "danger", value, &held),
-            json!({
-                "type": "button", "action_id": LOOK, "value": value,
-                "text": plain("Look at the evidence"),
-            }),
+            look,
         ]
     }
 }

@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 use serde_json::Value;
 use tidegate_domain::gate::{
-    Asking, Evidence, Gate, LeftOut, ServerEvidence, Verdict, Waived, Warning, WarningKind,
+    Asking, Door, Evidence, Gate, LeftOut, ServerEvidence, Verdict, Waived, Warning, WarningKind,
 };
 use tidegate_domain::id::{ApplicationName, InstanceId, JobId, ServerId, WaveId};
 use tidegate_domain::plan::Approver;
@@ -64,6 +64,7 @@ fn message(evidence: &Evidence, approvers: &[Approver], lines: &[String]) -> Mes
         approvers,
         expires: time("2026-12-05T20:00:00Z"),
         asking: Asking::Escalation,
+        minimum: Door::Mail,
     };
     let value = "v".repeat(2_000);
     question.message(Standing {
@@ -220,6 +221,7 @@ fn why_people_are_asked_comes_first() {
             approvers: &[],
             expires: time("2026-12-05T20:00:00Z"),
             asking,
+            minimum: Door::Mail,
         };
         let message = question.message(Standing {
             lines: &[],
@@ -270,6 +272,7 @@ fn once_decided_there_is_nothing_left_to_press() {
         approvers: &[],
         expires: time("2026-12-05T20:00:00Z"),
         asking: Asking::First,
+        minimum: Door::Mail,
     };
     let by = Approver::Slack("U024BE7LH".to_owned());
     let lines = [said(&by, Verdict::Reject, time("2026-12-01T12:00:00Z"))];
@@ -455,4 +458,29 @@ proptest! {
         let whole: usize = parts.iter().map(|(_, text)| text.chars().count()).sum();
         prop_assert!(whole <= 3_000 + parts.len(), "{}", whole);
     }
+}
+
+#[test]
+fn where_no_click_decides_nothing_offers_one() {
+    let evidence = evidence(1, 1, "db01");
+    let question = Question {
+        evidence: &evidence,
+        approvers: &[],
+        expires: time("2026-12-05T20:00:00Z"),
+        asking: Asking::First,
+        minimum: Door::Iam,
+    };
+    let message = question.message(Standing {
+        lines: &[],
+        value: Some("v"),
+    });
+    let shown = Value::from(message.blocks).to_string();
+    assert!(
+        !shown.contains("tidegate_approve") && !shown.contains("tidegate_reject"),
+        "{shown}"
+    );
+    assert!(
+        shown.contains("decide by AWS credentials, `tidegate approve"),
+        "{shown}"
+    );
 }

@@ -121,8 +121,17 @@ fn fits(body: &Body, wave: &Wave, now: Timestamp) -> Result<(), Refused> {
             (Some(GateState::Open(open)), None) => wave
                 .may_ask_again(open, now)
                 .or_else(|why| conflict(format!("Nobody would be asked: {why}."))),
-            // What was put off is asked about again, of which the driver knows.
-            _ => Ok(()),
+            (Some(GateState::Approved { put_off, .. }), _) if put_off.is_empty() => conflict(
+                format!("Nobody would be asked: nothing was put off at the {gate} gate."),
+            ),
+            // What was put off is asked about again if it can be, of which the driver knows.
+            (Some(GateState::Approved { .. }), _) => Ok(()),
+            (Some(GateState::Lapsed { .. }), _) => conflict(format!(
+                "The {gate} gate is about to ask again by itself: what it asked about changed."
+            )),
+            (None, _) => conflict(format!(
+                "Nobody would be asked: the {gate} gate is not open."
+            )),
         },
         _ => Ok(()),
     }

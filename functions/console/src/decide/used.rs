@@ -1,6 +1,6 @@
 //! A link that was used: what was done with it, and what somebody is told who comes again.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tidegate_domain::gate::Verdict;
 use tidegate_domain::link::Link;
 use tidegate_domain::message::{Body, Message};
@@ -11,6 +11,9 @@ use tidegate_ports::inbox::Inbox;
 
 use super::{gate_plan, open_gate, standing};
 use crate::refused::{Failure, Refused, Status};
+
+/// How long after it was taken a decision has been read, if it ever is.
+const READ_WITHIN: SignedDuration = SignedDuration::from_mins(5);
 
 /// What was done with a link before.
 pub(super) struct Used {
@@ -53,11 +56,7 @@ pub(super) fn used(
     let back = withdrawn.map_or_else(String::new, |withdrawn| {
         format!(" and took that back at {}", words::time(withdrawn.at, None))
     });
-    let anew = if asks_anew(wave, link, now) {
-        " That does not count: decide by the link in the newest mail."
-    } else {
-        ""
-    };
+    let anew = anew(first, withdrawn.is_some(), wave, link, now);
     let message = format!(
         "This link was used: {} {did} the {} gate with it at {}{back}, and a link counts once.{anew} {}",
         first.by,
@@ -68,11 +67,21 @@ pub(super) fn used(
     Refused::new(Status::Gone, message)
 }
 
-/// Whether what was decided with a link does not count, and a later link asks the same anew: it was
-/// taken back, or set aside unread.
-fn asks_anew(wave: &Wave, link: &Link, now: Timestamp) -> bool {
-    open_gate(wave, link.gate, &link.evidence, now).is_ok_and(|open| {
-        let approval = gate_plan(wave, link.gate).approval_of(&link.approver, open);
-        open.withdrawals > link.withdrawals && approval.is_none()
-    })
+/// How somebody whose decision does not count decides anew: it was taken back, or set aside unread. One
+/// that was just given may not have been read yet.
+fn anew(first: &Message, withdrawn: bool, wave: &Wave, link: &Link, now: Timestamp) -> String {
+    let Ok(open) = open_gate(wave, link.gate, &link.evidence, now) else {
+        return String::new();
+    };
+    let counts = gate_plan(wave, link.gate)
+        .approval_of(&link.approver, open)
+        .is_some();
+    let (id, gate) = (&wave.id, link.gate);
+    if withdrawn && !counts {
+        format!(" To decide again, have the question sent once more: tidegate ask {id} {gate}.")
+    } else if open.withdrawals > link.withdrawals && !counts && now > first.at + READ_WITHIN {
+        " That does not count: decide by the link in a newer mail.".to_owned()
+    } else {
+        String::new()
+    }
 }

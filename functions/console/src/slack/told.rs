@@ -141,6 +141,7 @@ pub(super) fn shown(decision: &Decision, wave: &Wave, open: &OpenGate) -> Answer
         approvers: &plan.approvers,
         expires: open.expires,
         asking: Asking::First,
+        minimum: plan.minimum,
     };
     Answer::Replace(question.message(Standing {
         lines: &lines,

@@ -287,7 +287,7 @@ async fn pages(text: &str, hold: usize) -> Vec<Response> {
 }
 
 #[test]
-fn every_reason_of_a_hold_is_shown_with_others_words_in_it() {
+fn every_reason_of_a_hold_is_among_those_that_are_shown() {
     assert!(matches!(
         held("x", HOLDS - 1),
         Some(HoldReason::Quarantined { .. })

@@ -219,7 +219,7 @@ async fn nobody_is_asked_while_one_mailbox_would_get_several_links() {
     assert_eq!(refusal.kind, RefusalKind::Guard);
     assert_eq!(
         refusal.message,
-        "all@example.com would get the links of ops@example.com and dba@example.com: give each \
+        "all@example.com may get the links of ops@example.com and dba@example.com: give each \
          subscriber of the topic a filter policy on `to` with their own address"
     );
 }
