@@ -318,9 +318,18 @@ fn every(text: &str) -> Vec<News> {
             window: None,
         },
         News::TerminationRefused { servers: many },
+        News::MessagesSetAside {
+            said: vec![text.clone(); 2],
+        },
         News::GateAsksAgain {
             gate: Gate::Cutover,
             changes: vec![text.clone(); 60].into_iter().collect(),
+            only: None,
+        },
+        News::GateAsksAgain {
+            gate: Gate::Finalize,
+            changes: std::iter::once(text.clone()).collect(),
+            only: Some(2),
         },
         News::PlanChanged {
             by: Approver::Mail(text.clone()),

@@ -184,7 +184,7 @@ pub fn decide(mut facts: Facts) -> Decision {
     let unreadable = std::mem::take(&mut facts.unreadable);
     let mut turn = Turn::begin(facts, wave);
     turn.more_messages = more_messages;
-    gates::note_expired_under_hold(&mut turn);
+    gates::note_hold(&mut turn);
     news::plan(&mut turn);
     if let Some(message) = begun {
         turn.note_by(

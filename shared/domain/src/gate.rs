@@ -147,6 +147,10 @@ pub struct OpenGate {
     /// made after that count anew.
     #[serde(default)]
     pub withdrawals: u32,
+    /// Whether the wave was held for something else while it was asked: who is silent then has not
+    /// answered.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub held: bool,
     /// Whether it expired while the wave was held for something else: silence under a hold is no
     /// answer, and the gate is asked anew once the wave goes on.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -239,6 +243,7 @@ impl OpenGate {
             unreached: Vec::new(),
             reminders: 0,
             withdrawals: 0,
+            held: false,
             expired_under_hold: false,
         }
     }

@@ -228,11 +228,14 @@ impl HoldReason {
                 skip("leave servers out (take what terminates as done by hand), then resume"),
             ],
             Self::Quarantined { .. } => vec![resume(
-                "go on without what was set aside; who decided is asked again",
+                "go on without what was set aside; a gate that somebody decided at is asked again",
             )],
         };
         match wave.phase {
-            Phase::CuttingOver | Phase::Soaking { .. } | Phase::AwaitingFinalize => {
+            Phase::CuttingOver
+            | Phase::Soaking { .. }
+            | Phase::AwaitingFinalize
+            | Phase::Finalizing => {
                 commands.push((
                     format!("tidegate rollback {id}"),
                     "undo what was cut over, and end the wave",
@@ -242,11 +245,7 @@ impl HoldReason {
                     "end the wave; what was cut over stays as it is",
                 ));
             }
-            Phase::Waiting
-            | Phase::Preflight { .. }
-            | Phase::Testing
-            | Phase::AwaitingCutover
-            | Phase::Finalizing => {
+            Phase::Waiting | Phase::Preflight { .. } | Phase::Testing | Phase::AwaitingCutover => {
                 commands.push((format!("tidegate abort {id}"), "end the wave"));
             }
             // Its end is on its way.
@@ -268,12 +267,16 @@ impl Wave {
         let Some(GateState::Open(open)) = self.gates.get(&gate) else {
             return false;
         };
+        open.expired_under_hold || (self.held_besides(gate) && !open.in_time(now))
+    }
+
+    /// Whether the wave is held, and not because this gate expired.
+    pub(crate) fn held_besides(&self, gate: Gate) -> bool {
         let expiry = HoldReason::Expired {
             gate: gate.to_string(),
         };
         let held = self.hold.as_ref();
-        let held = held.is_some_and(|hold| hold.reason != expiry);
-        open.expired_under_hold || (held && !open.in_time(now))
+        held.is_some_and(|hold| hold.reason != expiry)
     }
 }
 

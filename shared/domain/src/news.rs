@@ -63,6 +63,9 @@ pub enum News {
         gate: Gate,
         /// What changed.
         changes: Changes,
+        /// For how many servers alone, if the others are acted on as approved.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        only: Option<u32>,
     },
     /// Somebody changed the plan of a wave that had started.
     PlanChanged {
@@ -70,6 +73,11 @@ pub enum News {
         by: Approver,
         /// What is different.
         changes: Changes,
+    },
+    /// What people said was set aside unread, while the wave was held for something else.
+    MessagesSetAside {
+        /// Who said what, a clause each.
+        said: Vec<String>,
     },
     /// Mail may not reach some who are asked at a gate.
     ApproversUnreached {
@@ -212,6 +220,7 @@ impl News {
             Self::ServerFailed { .. } => "server_failed",
             Self::ReplicationStalled { .. } => "replication_stalled",
             Self::TerminationRefused { .. } => "termination_refused",
+            Self::MessagesSetAside { .. } => "messages_set_aside",
             Self::GateAsksAgain { .. } => "gate_asks_again",
             Self::PlanChanged { .. } => "plan_changed",
             Self::ApproversUnreached { .. } => "approvers_unreached",
@@ -230,6 +239,7 @@ impl News {
             Self::WaveHeld { .. }
             | Self::ReplicationStalled { .. }
             | Self::TerminationRefused { .. }
+            | Self::MessagesSetAside { .. }
             | Self::ApproversUnreached { .. } => true,
             Self::WaveStarted { .. }
             | Self::ServerFailed { .. }

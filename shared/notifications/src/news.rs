@@ -2,23 +2,45 @@
 //! of its own for each kind of news; by mail, and in Slack where a wave asks there.
 
 use askama::Template;
+use jiff::Timestamp;
 use tidegate_domain::gate::Changes;
 use tidegate_domain::id::{SnapshotId, WaveId};
-use tidegate_domain::news::{Affected, AffectedServer, News};
+use tidegate_domain::news::{Affected, News};
 use tidegate_domain::plan::Window;
 use tidegate_domain::words::{self, one_line};
 use tidegate_ports::mail::Mail;
 use tidegate_slack::message::{Message, told};
 
 use crate::LONGEST_NAME;
-use crate::subject::subject;
+use crate::subject::{LONGEST_SUBJECT, subject};
 
-/// The longest reason that is repeated, in characters.
-const LONGEST_REASON: usize = 2_000;
+/// How much of what others write is repeated.
+#[derive(Debug, Clone, Copy)]
+struct Limits {
+    /// The longest reason, in characters.
+    reason: usize,
+    /// The most servers that are listed.
+    servers: usize,
+    /// The most changes.
+    changes: usize,
+    /// The most approvers.
+    approvers: usize,
+}
 
-/// The most changes and the most approvers that are listed.
-const MOST_CHANGES: usize = 50;
-const MOST_APPROVERS: usize = 20;
+const IN_A_MAIL: Limits = Limits {
+    reason: 2_000,
+    servers: usize::MAX,
+    changes: 50,
+    approvers: 20,
+};
+
+/// So that what there is to do stands below it, however much is told.
+const IN_SLACK: Limits = Limits {
+    reason: 250,
+    servers: 4,
+    changes: 4,
+    approvers: 4,
+};
 
 #[derive(Template)]
 #[template(path = "news/wave_started.txt")]
@@ -41,18 +63,16 @@ struct WaveHeld<'a> {
 struct ServerFailed<'a> {
     wave: &'a WaveId,
     purpose: String,
-    first: Listed<'a>,
-    others: Vec<Listed<'a>>,
-    more: u32,
+    servers: Vec<Listed<'a>>,
+    more: usize,
 }
 
 #[derive(Template)]
 #[template(path = "news/replication_stalled.txt")]
 struct ReplicationStalled<'a> {
     wave: &'a WaveId,
-    first: Listed<'a>,
-    others: Vec<Listed<'a>>,
-    more: u32,
+    servers: Vec<Listed<'a>>,
+    more: usize,
     window: Option<(String, String)>,
 }
 
@@ -61,7 +81,14 @@ struct ReplicationStalled<'a> {
 struct TerminationRefused<'a> {
     wave: &'a WaveId,
     servers: Vec<Listed<'a>>,
-    more: u32,
+    more: usize,
+}
+
+#[derive(Template)]
+#[template(path = "news/messages_set_aside.txt")]
+struct MessagesSetAside<'a> {
+    wave: &'a WaveId,
+    said: Vec<String>,
 }
 
 #[derive(Template)]
@@ -69,6 +96,7 @@ struct TerminationRefused<'a> {
 struct GateAsksAgain<'a> {
     wave: &'a WaveId,
     gate: &'a str,
+    only: Option<String>,
     changes: Vec<String>,
     more: usize,
 }
@@ -134,12 +162,25 @@ struct Listed<'a> {
     reason: String,
 }
 
+/// What is told: what it is about, by when to act, in one line; the same shorter, for wherever that is
+/// too long; and the text.
+struct Written {
+    about: String,
+    short: String,
+    text: String,
+}
+
 /// The mail to everybody who subscribed to news.
 #[must_use]
 pub fn mail(wave: &WaveId, news: &News) -> Mail {
-    let (about, text) = written(wave, news);
+    let Written { about, short, text } = written(wave, news, IN_A_MAIL);
+    let whole = format!("Tidegate: {about}");
     Mail {
-        subject: subject(&format!("Tidegate: {about}")),
+        subject: if whole.chars().count() <= LONGEST_SUBJECT {
+            subject(&whole)
+        } else {
+            subject(&short)
+        },
         text,
         wave: wave.to_string(),
         to: None,
@@ -151,12 +192,12 @@ pub fn mail(wave: &WaveId, news: &News) -> Mail {
 /// The message in Slack.
 #[must_use]
 pub fn message(wave: &WaveId, news: &News) -> Message {
-    let (about, text) = written(wave, news);
+    let Written { about, text, .. } = written(wave, news, IN_SLACK);
     told(&about, &text)
 }
 
-/// What it is about, by when to act, in one line; and the text.
-fn written(wave: &WaveId, news: &News) -> (String, String) {
+fn written(wave: &WaveId, news: &News, limits: Limits) -> Written {
+    let mut short = None;
     let (about, text) = match news {
         News::WaveStarted { servers } => {
             let servers = words::count(*servers as usize, "server");
@@ -171,22 +212,19 @@ fn written(wave: &WaveId, news: &News) -> (String, String) {
             window,
         } => (
             match window {
-                Some(window) => format!(
-                    "wave {wave} is held: act before {}",
-                    window.closes.strftime("%Y-%m-%d %H:%M UTC")
-                ),
+                Some(window) => format!("wave {wave} is held: {}", before(window.closes)),
                 None => format!("wave {wave} is held: act now"),
             },
             WaveHeld {
                 wave,
-                reason: one_line(reason, LONGEST_REASON),
+                reason: one_line(reason, limits.reason),
                 window: window.as_ref().map(times),
                 commands: commands
                     .iter()
                     .map(|(command, what)| {
                         (
-                            one_line(command, LONGEST_REASON),
-                            one_line(what, LONGEST_REASON),
+                            one_line(command, limits.reason),
+                            one_line(what, limits.reason),
                         )
                     })
                     .collect(),
@@ -199,59 +237,77 @@ fn written(wave: &WaveId, news: &News) -> (String, String) {
             } else {
                 "their"
             };
+            let many = words::count(servers.besides() + 1, "server");
+            let purpose = one_line(purpose, LONGEST_NAME);
+            short = Some(format!("wave {wave}: {many} failed {whose} {purpose}"));
+            let (listed, more) = listed(servers, limits);
             (
                 format!("wave {wave}: {} failed {whose} {purpose}", names(servers)),
                 ServerFailed {
                     wave,
-                    purpose: one_line(purpose, LONGEST_NAME),
-                    first: listed(&servers.first),
-                    others: servers.others.iter().map(listed).collect(),
-                    more: servers.more,
+                    purpose,
+                    servers: listed,
+                    more,
                 }
                 .render(),
             )
         }
         News::ReplicationStalled { servers, window } => {
-            let by = window.as_ref().map_or_else(
-                || "act now".to_owned(),
-                |window| {
-                    format!(
-                        "act before {}",
-                        window.closes.strftime("%Y-%m-%d %H:%M UTC")
-                    )
-                },
-            );
+            let by = window
+                .as_ref()
+                .map_or_else(|| "act now".to_owned(), |window| before(window.closes));
+            short = Some(format!("wave {wave}: replication stalls, {by}"));
+            let (listed, more) = listed(servers, limits);
             (
                 format!("wave {wave}: {by}, replication stalls: {}", names(servers)),
                 ReplicationStalled {
                     wave,
-                    first: listed(&servers.first),
-                    others: servers.others.iter().map(listed).collect(),
-                    more: servers.more,
+                    servers: listed,
+                    more,
                     window: window.as_ref().map(times),
                 }
                 .render(),
             )
         }
-        News::TerminationRefused { servers } => (
-            format!(
-                "wave {wave}: act now, a test instance runs on: {}",
-                names(servers)
-            ),
-            TerminationRefused {
+        News::TerminationRefused { servers } => {
+            short = Some(format!("wave {wave}: test instances run on, act now"));
+            let (listed, more) = listed(servers, limits);
+            (
+                format!(
+                    "wave {wave}: act now, a test instance runs on: {}",
+                    names(servers)
+                ),
+                TerminationRefused {
+                    wave,
+                    servers: listed,
+                    more,
+                }
+                .render(),
+            )
+        }
+        News::MessagesSetAside { said } => (
+            format!("wave {wave}: act now, messages were set aside unread"),
+            MessagesSetAside {
                 wave,
-                servers: servers.listed().map(listed).collect(),
-                more: servers.more,
+                said: said
+                    .iter()
+                    .map(|said| one_line(said, limits.reason))
+                    .collect(),
             }
             .render(),
         ),
-        News::GateAsksAgain { gate, changes } => (
+        News::GateAsksAgain {
+            gate,
+            changes,
+            only,
+        } => (
             format!("wave {wave}: the {gate} gate is asked again"),
             GateAsksAgain {
                 wave,
                 gate: gate.name(),
-                changes: lines(changes),
-                more: changes.first(MOST_CHANGES).1,
+                only: only.map(|servers| words::count(servers as usize, "server")),
+                changes: lines(changes, limits),
+                more: changes.first(limits.changes).1,
             }
             .render(),
         ),
@@ -259,9 +315,9 @@ fn written(wave: &WaveId, news: &News) -> (String, String) {
             format!("wave {wave}: the plan was changed"),
             PlanChanged {
                 wave,
-                by: one_line(&by.to_string(), LONGEST_REASON),
-                changes: lines(changes),
-                more: changes.first(MOST_CHANGES).1,
+                by: one_line(&by.to_string(), limits.reason),
+                changes: lines(changes, limits),
+                more: changes.first(limits.changes).1,
             }
             .render(),
         ),
@@ -270,31 +326,32 @@ fn written(wave: &WaveId, news: &News) -> (String, String) {
             approvers,
             refused,
             expires,
-        } => (
-            format!(
-                "wave {wave}: act before {}, approvers may get no mail",
-                expires.strftime("%Y-%m-%d %H:%M UTC")
-            ),
-            ApproversUnreached {
-                wave,
-                gate: gate.name(),
-                approvers: approvers
-                    .iter()
-                    .take(MOST_APPROVERS)
-                    .map(|approver| one_line(&approver.to_string(), LONGEST_REASON))
-                    .collect(),
-                more: approvers.len().saturating_sub(MOST_APPROVERS),
-                refused: refused.as_ref().map(|said| one_line(said, LONGEST_REASON)),
-                expires: words::time(*expires, None),
-            }
-            .render(),
-        ),
+        } => {
+            let by = before(*expires);
+            short = Some(format!("wave {wave}: approvers unreached, {by}"));
+            (
+                format!("wave {wave}: {by}, approvers may get no mail"),
+                ApproversUnreached {
+                    wave,
+                    gate: gate.name(),
+                    approvers: approvers
+                        .iter()
+                        .take(limits.approvers)
+                        .map(|approver| one_line(&approver.to_string(), limits.reason))
+                        .collect(),
+                    more: approvers.len().saturating_sub(limits.approvers),
+                    refused: refused.as_ref().map(|said| one_line(said, limits.reason)),
+                    expires: words::time(*expires, None),
+                }
+                .render(),
+            )
+        }
         News::GateApprovedInPart { gate, text } => (
             format!("wave {wave}: the {gate} gate is approved in part"),
             GateApprovedInPart {
                 wave,
                 gate: gate.name(),
-                text: one_line(text, LONGEST_REASON),
+                text: one_line(text, limits.reason),
             }
             .render(),
         ),
@@ -306,7 +363,7 @@ fn written(wave: &WaveId, news: &News) -> (String, String) {
             format!("wave {wave} is being rolled back"),
             RollbackStarted {
                 wave,
-                why: one_line(why, LONGEST_REASON),
+                why: one_line(why, limits.reason),
             }
             .render(),
         ),
@@ -333,13 +390,19 @@ fn written(wave: &WaveId, news: &News) -> (String, String) {
     // Writing to a String cannot fail, and no template calls anything that can. Should one ever, what
     // it is about is still told.
     let text = text.unwrap_or_else(|_| about.clone());
-    (about, text)
+    let short = short.unwrap_or_else(|| about.clone());
+    Written { about, short, text }
+}
+
+/// By when to act.
+fn before(at: Timestamp) -> String {
+    format!("act before {}", at.strftime("%Y-%m-%d %H:%M UTC"))
 }
 
 /// The first changes, a line each.
-fn lines(changes: &Changes) -> Vec<String> {
-    let (first, _) = changes.first(MOST_CHANGES);
-    let lines = first.iter().map(|change| one_line(change, LONGEST_REASON));
+fn lines(changes: &Changes, limits: Limits) -> Vec<String> {
+    let (first, _) = changes.first(limits.changes);
+    let lines = first.iter().map(|change| one_line(change, limits.reason));
     lines.collect()
 }
 
@@ -352,12 +415,18 @@ fn names(servers: &Affected) -> String {
     }
 }
 
-fn listed(server: &AffectedServer) -> Listed<'_> {
-    Listed {
-        hostname: one_line(&server.hostname, LONGEST_NAME),
-        server: server.server.as_str(),
-        reason: one_line(&server.reason, LONGEST_REASON),
-    }
+/// The first servers, and how many more there are.
+fn listed(servers: &Affected, limits: Limits) -> (Vec<Listed<'_>>, usize) {
+    let first = servers.listed().take(limits.servers);
+    let listed: Vec<_> = first
+        .map(|server| Listed {
+            hostname: one_line(&server.hostname, LONGEST_NAME),
+            server: server.server.as_str(),
+            reason: one_line(&server.reason, limits.reason),
+        })
+        .collect();
+    let more = (servers.besides() + 1).saturating_sub(listed.len());
+    (listed, more)
 }
 
 /// When a window opens and closes, for people.
@@ -372,6 +441,7 @@ fn times(window: &Window) -> (String, String) {
 #[cfg(test)]
 mod tests {
     use tidegate_domain::id::ServerId;
+    use tidegate_domain::news::AffectedServer;
 
     use super::*;
 
@@ -410,5 +480,58 @@ mod tests {
             "Tidegate: wave orders: act now, replication stalls: db01 and 5 more"
         );
         assert!(stalled.text.contains(&list), "{}", stalled.text);
+    }
+
+    /// However much is told, what there is to do is told below it.
+    #[test]
+    fn what_there_is_to_do_does_not_fall_off_in_slack() {
+        let wave = WaveId::parse("w".repeat(40)).expect("a wave");
+        let server = ServerId::parse("s-0123456789abcdef0").expect("a server");
+        let many = || {
+            let one = Affected::one(&"h".repeat(300), &server, &"r".repeat(3_000));
+            Affected {
+                others: vec![one.first.clone(); 19],
+                more: 70,
+                ..one
+            }
+        };
+        let window = Some(Window {
+            opens: Timestamp::UNIX_EPOCH,
+            closes: Timestamp::UNIX_EPOCH,
+            time_zone: "America/Argentina/ComodRivadavia".to_owned(),
+        });
+        let command = |command: &str| {
+            (
+                format!("tidegate {command} {wave}"),
+                "what it does".to_owned(),
+            )
+        };
+        let held = News::WaveHeld {
+            reason: "r".repeat(5_000),
+            commands: ["resume", "skip", "waive", "rollback", "abort"]
+                .map(command)
+                .into(),
+            window: window.clone(),
+        };
+        let stalled = News::ReplicationStalled {
+            servers: many(),
+            window,
+        };
+        let unreached = News::ApproversUnreached {
+            gate: tidegate_domain::gate::Gate::Finalize,
+            approvers: vec![tidegate_domain::plan::Approver::Iam("a".repeat(1_000)); 50],
+            refused: Some("r".repeat(5_000)),
+            expires: Timestamp::UNIX_EPOCH,
+        };
+        let refused = News::TerminationRefused { servers: many() };
+        for (news, last) in [
+            (held, "tidegate status"),
+            (stalled, "tidegate skip"),
+            (unreached, "tidegate status"),
+            (refused, "in EC2"),
+        ] {
+            let shown = serde_json::to_string(&message(&wave, &news)).expect("JSON");
+            assert!(shown.contains(last), "{shown}");
+        }
     }
 }

@@ -190,7 +190,16 @@ pub(super) fn withdraw(turn: &mut Turn, by: &Approver, gate: Gate, evidence: &st
     }
     open.withdrawals += 1;
     let undone = matches!(state, Some(GateState::Approved { .. }));
+    let expired = undone && !open.in_time(turn.now);
     turn.wave.gates.insert(gate, GateState::Open(open));
+    if expired {
+        // Nobody was silent: it stood approved when it expired.
+        let change = format!("{by} withdrew the approval");
+        lapses::lapse(turn, gate, &plan, std::iter::once(change).collect());
+        return Ok(format!(
+            "{by} withdrew the approval of the {gate} gate, which asks again."
+        ));
+    }
     Ok(if undone {
         format!("{by} withdrew the approval of the {gate} gate, which is open again.")
     } else {

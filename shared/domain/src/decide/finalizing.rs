@@ -34,6 +34,7 @@ pub(super) fn step(turn: &mut Turn) {
     let unwell = unwell(turn);
     if !unwell.is_empty() && !turn.wave.gate_plan(Gate::Finalize).automatic {
         lapses::lapse_for(turn, Gate::Finalize, &lapsing(&unwell));
+        runs_on(turn, &unwell);
     }
     // What was put off, or is approved no more, waits at its gate again once the rest is finalized.
     let later = turn.servers.iter().filter(|s| !s.at_rest());
@@ -62,6 +63,21 @@ pub(super) fn step(turn: &mut Turn) {
     if turn.servers.iter().all(Server::at_rest) && claims::released(turn) {
         turn.enter(Phase::Completed);
         news::tell(turn, News::WaveCompleted);
+    }
+}
+
+/// What is not to be finalized any more runs on as it did before it was.
+fn runs_on(turn: &mut Turn, unwell: &BTreeMap<ServerId, String>) {
+    for index in 0..turn.servers.len() {
+        turn.with_server(index, |turn, server| {
+            if let Stage::Finalizing {
+                call: CallStep::Due { .. },
+            } = server.stage
+                && unwell.contains_key(&server.id)
+            {
+                server.stage = Stage::CutOver { at: turn.now };
+            }
+        });
     }
 }
 

@@ -68,12 +68,15 @@ pub(super) fn is_put_off(turn: &Turn, gate: Gate, server: &ServerId) -> bool {
     }
 }
 
-/// Remember which gates expired under the hold that the wave was found with, before anybody releases it.
-pub(super) fn note_expired_under_hold(turn: &mut Turn) {
+/// Remember which gates are asked, and which expired, under the hold that the wave was found with, before
+/// anybody releases it.
+pub(super) fn note_hold(turn: &mut Turn) {
     for gate in [Gate::Cutover, Gate::Finalize] {
         let expired = turn.wave.expired_under_hold(gate, turn.now);
+        let held = turn.wave.held_besides(gate);
         if let Some(GateState::Open(open)) = turn.wave.gates.get_mut(&gate) {
             open.expired_under_hold = expired;
+            open.held |= held;
         }
     }
 }
@@ -178,8 +181,15 @@ pub(super) fn rejected(turn: &mut Turn, gate: Gate, by: String) {
 
 /// Nobody decided in time, or not enough.
 fn expire(turn: &mut Turn, gate: Gate, plan: &GatePlan, open: OpenGate) -> bool {
-    if open.expired_under_hold {
-        let why = "it expired while the wave was held, when silence is no answer";
+    let acts = matches!(plan.on_expiry, OnExpiry::Proceed | OnExpiry::RollBack);
+    let why = if open.expired_under_hold {
+        Some("it expired while the wave was held, when silence is no answer")
+    } else if acts && open.held {
+        Some("the wave was held while it was asked, and silence is no answer to that")
+    } else {
+        None
+    };
+    if let Some(why) = why {
         lapses::lapse(turn, gate, plan, std::iter::once(why.to_owned()).collect());
         return false;
     }

@@ -30,7 +30,8 @@ pub(super) fn has_lapsed(turn: &Turn, gate: Gate, server: &ServerId) -> bool {
 /// These servers are approved no more, and people are told why; the gate asks again once the others
 /// have come to rest.
 pub(super) fn lapse_for(turn: &mut Turn, gate: Gate, lapsing: &Lapsing) {
-    tell(turn, gate, &lapsing.changes);
+    let servers = u32::try_from(lapsing.servers.len()).unwrap_or(u32::MAX);
+    tell(turn, gate, &lapsing.changes, Some(servers));
     let Some(GateState::Approved { jobs, lapse, .. }) = turn.wave.gates.get_mut(&gate) else {
         return;
     };
@@ -52,9 +53,7 @@ pub(super) fn lapse_if_asked(turn: &mut Turn, gate: Gate, changes: Changes) {
             let plan = turn.wave.gate_plan(gate).clone();
             lapse(turn, gate, &plan, changes);
         }
-        Some(GateState::Approved {
-            by, lapse: before, ..
-        }) if !by.is_empty() => {
+        Some(GateState::Approved { lapse: before, .. }) if !turn.wave.gate_plan(gate).automatic => {
             let before = before.as_ref().map(|before| before.changes.clone());
             let mut all = before.unwrap_or_default();
             all.add(changes);
@@ -98,12 +97,13 @@ pub(super) fn ask_anew(turn: &mut Turn, gate: Gate) {
 
 /// What was said does not count any more: tell people what changed, then ask again.
 pub(super) fn lapse(turn: &mut Turn, gate: Gate, plan: &GatePlan, changes: Changes) {
-    tell(turn, gate, &changes);
+    tell(turn, gate, &changes, None);
     end(turn, gate, plan, changes);
 }
 
-/// People whom a gate asks are told that it asks again, and why.
-fn tell(turn: &mut Turn, gate: Gate, changes: &Changes) {
+/// People whom a gate asks are told that it asks again, why, and about so many servers alone if the
+/// others go on.
+fn tell(turn: &mut Turn, gate: Gate, changes: &Changes, only: Option<u32>) {
     if turn.wave.gate_plan(gate).automatic {
         return;
     }
@@ -116,7 +116,14 @@ fn tell(turn: &mut Turn, gate: Gate, changes: &Changes) {
     );
     turn.about(About::gate(gate));
     let changes = changes.clone();
-    news::tell(turn, News::GateAsksAgain { gate, changes });
+    news::tell(
+        turn,
+        News::GateAsksAgain {
+            gate,
+            changes,
+            only,
+        },
+    );
 }
 
 /// Nothing is approved any more: a gate that decides by itself does so at once, another asks again.

@@ -2,14 +2,17 @@
 //!
 //! **Invariant 5**: a driver that dies again and again without progress goes on in the end.
 //! **Invariant 9**: nobody's word is lost for what killed it elsewhere: set aside is only what
-//! drivers died on while they read nothing else, and a decision among it can be given again.
+//! drivers died on while they read nothing else, a decision among it can be given again, and no gate
+//! is passed over one that was not read.
 
 use super::turn::Turn;
-use super::{Facts, inbox};
-use crate::gate::{Gate, GateState};
+use super::{Facts, inbox, lapses, news};
+use crate::gate::{Gate, GateState, OpenGate};
 use crate::hold::HoldReason;
 use crate::id::MessageId;
 use crate::message::{Body, MOST_MESSAGES, Message, Reading};
+use crate::news::News;
+use crate::plan::Approver;
 
 /// Restarts without a saved decision after which messages are read one at a time.
 pub const MOST_RESTARTS: u32 = 3;
@@ -93,7 +96,7 @@ pub(super) fn receive(turn: &mut Turn, way: Way, inbox: Vec<Message>, unreadable
 fn deadly(turn: &mut Turn, message: Message) -> (MessageId, String) {
     let Message { id, at, by, body } = message;
     if let Body::Decide { gate, evidence, .. } = &body {
-        ask_anew(turn, *gate, evidence);
+        ask_anew(turn, *gate, evidence, &by);
     }
     let at = at.strftime("%Y-%m-%d %H:%M UTC");
     let said = format!(
@@ -103,14 +106,18 @@ fn deadly(turn: &mut Turn, message: Message) -> (MessageId, String) {
     (id, said)
 }
 
-/// A decision that was not read can be given anew, by a link or a button that is made from now on:
-/// those who have not decided are sent some once the wave goes on.
-fn ask_anew(turn: &mut Turn, gate: Gate, evidence: &str) {
-    if let Some(GateState::Open(open)) = turn.wave.gates.get_mut(&gate)
-        && open.evidence.hash() == evidence
-    {
-        open.withdrawals += 1;
-        open.again = true;
+/// A decision of somebody who may decide was not read: nobody passes the gate over it. What others said
+/// counts no more, and everybody is asked again.
+fn ask_anew(turn: &mut Turn, gate: Gate, evidence: &str, by: &Approver) {
+    let plan = turn.wave.gate_plan(gate).clone();
+    let of_it = |open: &OpenGate| open.evidence.hash() == evidence;
+    let open = match turn.wave.gates.get(&gate) {
+        Some(GateState::Open(open)) => Some(open),
+        Some(GateState::Approved { .. } | GateState::Lapsed { .. }) | None => None,
+    };
+    if open.is_some_and(of_it) && plan.approver(by).is_some() {
+        let change = format!("a decision of {by} was set aside unread, and counts for nothing");
+        lapses::lapse(turn, gate, &plan, std::iter::once(change).collect());
     }
 }
 
@@ -133,5 +140,11 @@ fn set_aside(turn: &mut Turn, messages: Vec<(MessageId, String)>) {
         said.truncate(MOST_MESSAGES);
         turn.wave.hold = None;
     }
-    turn.hold(HoldReason::Quarantined { messages: said });
+    said.truncate(MOST_MESSAGES);
+    if turn.wave.hold.is_some() {
+        // That hold stays, and its commands; what was set aside is told all the same.
+        news::tell(turn, News::MessagesSetAside { said });
+    } else {
+        turn.hold(HoldReason::Quarantined { messages: said });
+    }
 }

@@ -107,9 +107,11 @@ fn runs_on(turn: &mut Turn, server: &mut Server, message: &str) {
     };
 }
 
-/// Whether a server's source is stopped, and what becomes of that is under way.
+/// Whether a server's source is stopped, and what becomes of that is under way. What is finalized runs
+/// in AWS.
 fn waits_for_its_source(server: &Server) -> bool {
-    server.quiesced_at.is_some() && in_motion(server)
+    let finalizes = matches!(server.stage, Stage::Finalizing { .. });
+    server.quiesced_at.is_some() && in_motion(server) && !finalizes
 }
 
 pub(super) fn hold_for(turn: &mut Turn, task: &Task, refusal: &Refusal) {

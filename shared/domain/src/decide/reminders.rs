@@ -48,6 +48,9 @@ impl Wave {
         if self.hold.is_some() {
             return Err("the wave is held; ask when it goes on".to_owned());
         }
+        if open.expires <= now {
+            return Err(format!("the {gate} gate has expired"));
+        }
         if waited_for(self.gate_plan(gate), open).is_empty() {
             return Err(format!(
                 "everybody who may decide at the {gate} gate has decided"
@@ -99,7 +102,10 @@ pub(super) fn remind(turn: &mut Turn, gate: Gate, plan: &GatePlan, mut open: Ope
         ),
     ];
     for (at, asking, approvers) in due {
-        let Some(at) = at else { continue };
+        // Nobody is reminded if everybody has decided.
+        let Some(at) = at.filter(|_| !approvers.is_empty()) else {
+            continue;
+        };
         if at > turn.now {
             turn.look_again(at);
             continue;

@@ -38,9 +38,10 @@ pub(super) fn ask(turn: &mut Turn, by: &impl ToString, note: &str) -> Answer {
         Phase::Waiting | Phase::Preflight { .. } | Phase::Testing | Phase::AwaitingCutover => {
             return Err("nothing was cut over; abort the wave to end it".to_owned());
         }
-        Phase::Finalizing => {
+        Phase::Finalizing if turn.servers.iter().any(is_called) => {
             return Err("servers are being finalized, which cannot be undone".to_owned());
         }
+        Phase::Finalizing => {}
         Phase::RollingBack => return Ok("The wave is being rolled back already.".to_owned()),
         Phase::Aborting | Phase::Completed | Phase::RolledBack | Phase::Aborted => {
             return Err("the wave is being ended".to_owned());
@@ -56,6 +57,16 @@ pub(super) fn ask(turn: &mut Turn, by: &impl ToString, note: &str) -> Answer {
         },
     );
     Ok("The wave is rolled back: what was cut over is undone.".to_owned())
+}
+
+/// Whether MGN is being asked to finalize a server.
+fn is_called(server: &Server) -> bool {
+    matches!(
+        server.stage,
+        Stage::Finalizing {
+            call: CallStep::Calling { .. }
+        }
+    )
 }
 
 /// Undo what was cut over; `why` is a sentence.

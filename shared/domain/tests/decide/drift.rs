@@ -4,7 +4,9 @@ use jiff::SignedDuration;
 use tidegate_domain::effect::Task;
 use tidegate_domain::gate::{Door, Gate, GateState, Verdict, WarningKind};
 use tidegate_domain::message::Body;
-use tidegate_domain::plan::{Plan, Window};
+use tidegate_domain::news::News;
+use tidegate_domain::observation::LifeCycle;
+use tidegate_domain::plan::{OnExpiry, Plan, Window};
 
 use crate::asking::{CUTOVER, asking, iam, mail};
 use crate::fixture::{Hand, operator, say, server_id};
@@ -208,4 +210,32 @@ fn a_question_is_not_sent_without_end() {
         hand.answer(),
         "MessageRefused: Refused: the cutover gate was asked 10 times again already."
     );
+}
+
+#[test]
+fn what_silence_approved_lapses_and_is_told_as_any_approval() {
+    let mut hand = asking(|plan| plan.gates.cutover.on_expiry = OnExpiry::Proceed);
+    hand.until_that("an approval", |hand| {
+        matches!(
+            hand.wave().gates.get(&CUTOVER),
+            Some(GateState::Approved { .. })
+        )
+    });
+    hand.seen
+        .get_mut(&server_id(0))
+        .expect("a server")
+        .life_cycle = LifeCycle::ReadyForTest;
+    hand.until("Testing");
+    hand.asked();
+    assert!(!hand.evidence(CUTOVER).changed.is_empty());
+    let told = |task: &Task| {
+        matches!(
+            task,
+            Task::Notify {
+                news: News::GateAsksAgain { .. },
+                ..
+            }
+        )
+    };
+    assert!(hand.tasks.iter().any(told));
 }

@@ -2,13 +2,13 @@
 
 use jiff::{SignedDuration, Timestamp};
 use tidegate_domain::effect::Task;
-use tidegate_domain::gate::{ARRIVES_WITHIN, Asking, Gate, Verdict};
+use tidegate_domain::gate::{ARRIVES_WITHIN, Asking, Door, Gate, Verdict};
 use tidegate_domain::hold::HoldReason;
 use tidegate_domain::message::{Body, MOST_MESSAGES};
-use tidegate_domain::plan::{Approver, Escalation, OnExpiry};
+use tidegate_domain::plan::{Approver, Escalation, OnExpiry, Window};
 
 use crate::asking::{CUTOVER, asking, mail};
-use crate::fixture::{Hand, operator, say};
+use crate::fixture::{Hand, operator, say, start_of_time};
 
 const SECOND: SignedDuration = SignedDuration::from_secs(1);
 
@@ -354,4 +354,64 @@ fn who_decides_after_an_expiry_under_a_hold_is_told_that_the_gate_is_asked_anew(
         stands(&hand),
         "AwaitingFinalize: The finalize gate was rejected by ops@example.com."
     );
+}
+
+#[test]
+fn a_withdrawal_after_the_expiry_is_not_answered_by_silence() {
+    for on_expiry in [
+        OnExpiry::Proceed,
+        OnExpiry::RollBack,
+        OnExpiry::Reject,
+        OnExpiry::Hold,
+    ] {
+        let opens = start_of_time() + SignedDuration::from_hours(72);
+        let mut hand = asking(|plan| {
+            plan.gates.cutover.on_expiry = on_expiry;
+            plan.window = Some(Window {
+                opens,
+                closes: opens + SignedDuration::from_hours(8),
+                time_zone: "UTC".to_owned(),
+            });
+        });
+        let evidence = hand.evidence(CUTOVER).hash();
+        hand.approve();
+        hand.turn();
+        hand.now += SignedDuration::from_hours(48);
+        hand.turn();
+        hand.send(Body::Withdraw {
+            gate: CUTOVER,
+            evidence,
+            door: Door::Mail,
+        });
+        hand.turn();
+        hand.until_that("the question", |hand| hand.is_open(CUTOVER));
+        let changed = hand.evidence(CUTOVER).changed.clone();
+        assert_eq!(changed.told, ["ops@example.com withdrew the approval"]);
+        assert!(hand.open(CUTOVER).expires > hand.now && hand.wave().hold.is_none());
+    }
+}
+
+#[test]
+fn a_hold_that_covered_the_asking_makes_silence_no_answer() {
+    for on_expiry in [OnExpiry::Proceed, OnExpiry::RollBack] {
+        let mut hand = asking(|plan| {
+            plan.gates.finalize = plan.gates.cutover.clone();
+            plan.gates.finalize.on_expiry = on_expiry;
+        });
+        hand.approve();
+        hand.until_that("the gate", |hand| hand.is_open(Gate::Finalize));
+        let expires = hand.open(Gate::Finalize).expires;
+        hand.send(Body::Hold {
+            note: "look".to_owned(),
+        });
+        hand.turn();
+        hand.now = expires - SignedDuration::from_secs(30);
+        hand.resume();
+        hand.turn();
+        hand.now = expires + ARRIVES_WITHIN;
+        hand.until_that("another question", |hand| {
+            hand.is_open(Gate::Finalize) && hand.open(Gate::Finalize).expires > expires
+        });
+        assert_eq!(hand.phase(), "AwaitingFinalize");
+    }
 }

@@ -9,7 +9,7 @@ use tidegate_domain::message::Body;
 use tidegate_domain::observation::{Answer, StatusChecks};
 use tidegate_domain::plan::{OnExpiry, Plan};
 
-use crate::asking::{asking, mail};
+use crate::asking::{CUTOVER, application, asking, mail};
 use crate::fixture::{Hand, server_id};
 
 const FINALIZE: Gate = Gate::Finalize;
@@ -24,9 +24,12 @@ fn approve(hand: &mut Hand) {
 }
 
 fn refused(hand: &mut Hand, kind: RefusalKind) {
+    hand.refuse.push(("finalize", refusal(kind)));
+}
+
+fn refusal(kind: RefusalKind) -> Outcome {
     let message = "Rate exceeded".to_owned();
-    let refusal = Outcome::Refused(Refusal { kind, message });
-    hand.refuse.push(("finalize", refusal));
+    Outcome::Refused(Refusal { kind, message })
 }
 
 /// Everything runs in AWS, and MGN has refused to finalize it once.
@@ -90,7 +93,7 @@ fn what_stopped_since_its_approval_is_asked_about_and_the_others_are_finalized()
     running(&mut hand, 1, false);
     hand.resume();
     hand.until_that("the gate asked again", |hand| hand.is_open(FINALIZE));
-    assert_eq!(hand.stages(), ["finalized", "finalizing", "finalized"]);
+    assert_eq!(hand.stages(), ["finalized", "cut over", "finalized"]);
     let evidence = hand.evidence(FINALIZE);
     assert_eq!(evidence.changed.told, ["host01: its instance does not run"]);
     assert_eq!(evidence.servers.len(), 1);
@@ -218,4 +221,74 @@ fn the_instances_are_looked_at_until_the_last_is_finalized() {
     let hand = refused_once(asks);
     let interest = interest(hand.wave(), &hand.servers, &hand.seen, hand.now);
     assert_eq!(interest.instances.len(), 3);
+}
+
+/// A wave whose web is put off, and of whose db the second server stops while it is finalized.
+fn with_the_rest_put_off() -> Hand {
+    let mut hand = asking(asks);
+    hand.say(mail("ops"), CUTOVER, Door::Mail, application("db"));
+    hand.until_that("the gate", |hand| hand.is_open(FINALIZE));
+    hand.say(mail("ops"), FINALIZE, Door::Mail, Part::default());
+    refused(&mut hand, RefusalKind::Throttled);
+    hand.until_that("a refusal", |hand| {
+        hand.servers[..2].iter().all(|server| server.refusals == 1)
+    });
+    running(&mut hand, 1, false);
+    hand
+}
+
+#[test]
+fn what_is_asked_about_again_keeps_nothing_in_motion() {
+    let mut hand = with_the_rest_put_off();
+    hand.until_that("the gate asked again", |hand| hand.is_open(FINALIZE));
+    assert_eq!(hand.stages(), ["finalized", "cut over", "tested"]);
+    hand.send(Body::Ask { gate: CUTOVER });
+    hand.turn();
+    hand.asked();
+    running(&mut hand, 1, true);
+    hand.approve();
+    hand.until_that("the finalize gate", |hand| {
+        hand.phase() == "AwaitingFinalize" && hand.is_open(FINALIZE)
+    });
+    assert_eq!(hand.stages(), ["finalized", "cut over", "cut over"]);
+}
+
+#[test]
+fn a_server_that_leaves_in_vain_meanwhile_holds_the_wave() {
+    let mut hand = with_the_rest_put_off();
+    hand.send(Body::Skip {
+        servers: vec![server_id(2)],
+    });
+    for _ in 0..100 {
+        hand.refuse.push(("launch", refusal(RefusalKind::Invalid)));
+    }
+    hand.until_held();
+    let reason = hand.wave().hold.as_ref().map(|hold| hold.reason.sentence());
+    assert!(reason.expect("a hold").contains("host02"));
+}
+
+#[test]
+fn what_stopped_before_it_was_finalized_can_be_rolled_back() {
+    let mut hand = refused_once(|_| {});
+    held(&mut hand);
+    for server in 0..3 {
+        running(&mut hand, server, false);
+    }
+    hand.resume();
+    hand.until_held();
+    let commands = hand
+        .wave()
+        .hold
+        .as_ref()
+        .map(|hold| hold.reason.commands(hand.wave()));
+    let commands = commands.expect("a hold");
+    assert!(
+        commands
+            .iter()
+            .any(|(command, _)| command.starts_with("tidegate rollback"))
+    );
+    hand.send(Body::RollBack {
+        note: String::new(),
+    });
+    hand.until("RolledBack");
 }

@@ -2,9 +2,10 @@
 
 use tidegate_domain::decide::{Facts, MOST_RESTARTS, decide, reads_alone};
 use tidegate_domain::effect::Task;
-use tidegate_domain::gate::{Asking, Gate, GateState, OpenGate, Verdict};
+use tidegate_domain::gate::{Gate, GateState, OpenGate, Verdict};
 use tidegate_domain::id::MessageId;
 use tidegate_domain::message::{Body, Reading};
+use tidegate_domain::news::News;
 use tidegate_domain::plan::Approver;
 use tidegate_domain::wave::Wave;
 
@@ -117,21 +118,40 @@ fn what_drivers_die_on_is_set_aside_alone_and_can_be_said_again() {
     assert!(hand.inbox.is_empty() && !hand.wave().careful);
 
     hand.resume();
-    hand.turn();
-    let again = hand.tasks.iter().find_map(|task| match task {
-        Task::OpenGate {
-            approvers,
-            asking: Asking::Reminder,
-            withdrawals,
-            ..
-        } => Some((approvers.len(), *withdrawals)),
-        _ => None,
-    });
-    assert_eq!(again, Some((2, 1)), "by links that were not used");
+    hand.until_that("the question", |hand| hand.is_open(Gate::Cutover));
+    let change = "a decision of ann@example.com was set aside unread, and counts for nothing";
+    assert_eq!(hand.evidence(Gate::Cutover).changed.told, [change]);
     decides(&mut hand, "ann", Verdict::Reject);
     hand.turn();
     let hold = hand.wave().hold.as_ref().expect("a hold");
     assert!(hold.reason.sentence().contains("rejected by ann"));
+}
+
+#[test]
+fn under_another_hold_it_is_told_and_nobody_passes_the_gate_over_it() {
+    let mut hand = asking();
+    hand.send(Body::Hold {
+        note: "look".to_owned(),
+    });
+    hand.turn();
+    let ann = decides(&mut hand, "ann", Verdict::Reject);
+    decides(&mut hand, "ops", Verdict::Approve);
+    driven(&mut hand, Some(&ann), MOST_RESTARTS + 1 + 2 + 1);
+    driven(&mut hand, Some(&ann), 2);
+    assert!(hand.inbox.is_empty());
+    let told = hand.tasks.iter().find_map(|task| match task {
+        Task::Notify {
+            news: News::MessagesSetAside { said },
+            ..
+        } => Some(said.clone()),
+        _ => None,
+    });
+    let told = told.expect("people are told");
+    assert!(told[0].starts_with("ann@example.com rejected"), "{told:?}");
+    hand.resume();
+    hand.until_that("the question", |hand| hand.is_open(Gate::Cutover));
+    assert_eq!(hand.open(Gate::Cutover).approvals, []);
+    assert_eq!(hand.phase(), "AwaitingCutover");
 }
 
 #[test]

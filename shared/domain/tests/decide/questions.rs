@@ -13,7 +13,7 @@ use tidegate_domain::plan::{Approver, OnExpiry, Plan};
 use tidegate_domain::view::{self, waiting_for};
 use tidegate_domain::wave::{Posted, Question};
 
-use crate::asking::{CUTOVER, application, mail};
+use crate::asking::{CUTOVER, application, asking, mail};
 use crate::fixture::{Hand, operator, plan, say};
 
 fn posted(number: usize) -> Posted {
@@ -459,4 +459,22 @@ fn what_finds_no_room_in_a_turn_is_changed_in_the_next() {
         .collect();
     let each: BTreeSet<&str> = changed.iter().map(|posted| posted.ts.as_str()).collect();
     assert_eq!((changed.len(), each.len()), (20, 20), "each once");
+}
+
+#[test]
+fn nobody_is_reminded_if_everybody_has_decided() {
+    let mut hand = asking(|plan| {
+        let gate = &mut plan.gates.cutover;
+        gate.approvers = vec![mail("ops"), mail("dba")];
+        gate.quorum = 2;
+        gate.remind = Some(SignedDuration::from_hours(6));
+        plan.applications[1].after.clear();
+    });
+    hand.say(mail("ops"), CUTOVER, Door::Mail, application("db"));
+    hand.say(mail("dba"), CUTOVER, Door::Mail, application("web"));
+    hand.turn();
+    hand.now += SignedDuration::from_hours(19);
+    hand.turn();
+    let asked = asked_whom(&hand);
+    assert!(asked.iter().all(|(_, whom)| !whom.is_empty()), "{asked:?}");
 }
