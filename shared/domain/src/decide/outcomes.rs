@@ -3,6 +3,8 @@
 
 use std::collections::BTreeMap;
 
+use jiff::SignedDuration;
+
 use super::refusals::{give_up_document, guarded, hold_for, pause, refused};
 use super::turn::Turn;
 use super::{finalizing, follow, launches, questions, rollback, wants};
@@ -12,6 +14,10 @@ use crate::hold::HoldReason;
 use crate::id::{EffectId, JobId, ServerId};
 use crate::server::{CallStep, JobStep, Purpose, RunStep, Server, Stage, TestInstance};
 use crate::wave::{Claims, Phase};
+
+/// Servers that preflight looks at in a minute, each by a read of MGN.
+const MOST_LOOKED_AT_IN_A_MINUTE: i32 = 200;
+const MINUTE: SignedDuration = SignedDuration::from_mins(1);
 
 /// Apply every answer that has come.
 pub(super) fn apply(turn: &mut Turn) {
@@ -163,6 +169,12 @@ fn preflight(turn: &mut Turn, effect: &Effect, servers: &[ServerId], outcome: Ou
     let last = servers.last();
     let last = turn.servers.iter().position(|s| Some(&s.id) == last);
     let behind = last.map_or(usize::MAX, |last| last + 1);
+    // The next are looked at so much later that a minute reads no more than it may.
+    let more = turn.servers.iter().skip(behind).any(|s| !s.left());
+    let next = match i32::try_from(servers.len()) {
+        Ok(read) if more => turn.after(MINUTE * read / MOST_LOOKED_AT_IN_A_MINUTE),
+        Ok(_) | Err(_) => turn.now,
+    };
     let behind = u32::try_from(behind).unwrap_or(u32::MAX);
     let Phase::Preflight {
         looked_at,
@@ -183,7 +195,7 @@ fn preflight(turn: &mut Turn, effect: &Effect, servers: &[ServerId], outcome: Ou
     }
     match outcome {
         Outcome::Problems(problems) if problems.is_empty() => {
-            *looked_at = behind;
+            (*looked_at, *not_before) = (behind, next);
         }
         Outcome::Problems(problems) => turn.hold(HoldReason::Preflight { problems }),
         Outcome::Refused(refusal) => hold_for(turn, &effect.task, &refusal),
@@ -194,7 +206,7 @@ fn preflight(turn: &mut Turn, effect: &Effect, servers: &[ServerId], outcome: Ou
         | Outcome::Claimed(_)
         | Outcome::Kept(_)
         | Outcome::Asked { .. } => {
-            *looked_at = behind;
+            (*looked_at, *not_before) = (behind, next);
         }
     }
 }

@@ -87,3 +87,19 @@ fn who_leaves_between_two_batches_takes_nobody_along() {
     let expected: Vec<ServerId> = (0..120).filter(|n| *n != 60).map(server_id).collect();
     assert_eq!(looks, expected);
 }
+
+#[test]
+fn a_large_wave_is_looked_at_at_an_even_pace() {
+    let mut hand = Hand::new(plan(600, 0));
+    hand.until("Preflight");
+    let began = hand.now;
+    hand.until("Testing");
+    let looks = hand.tasks.iter().filter_map(|task| match task {
+        Task::Preflight { servers, .. } => Some(servers.len()),
+        _ => None,
+    });
+    assert_eq!(looks.sum::<usize>(), 600);
+    // 200 a minute, and no wait after the last.
+    let took = hand.now.duration_since(began).as_secs();
+    assert!((165..240).contains(&took), "{took} s");
+}
