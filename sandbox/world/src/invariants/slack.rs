@@ -2,7 +2,7 @@
 //! asked it, and counts once; and a question that is over does not stand there as if it were asked.
 
 use tidegate_domain::effect::{EffectStatus, Outcome};
-use tidegate_domain::gate::{Door, Gate};
+use tidegate_domain::gate::{Door, Gate, GateState};
 use tidegate_domain::id::WaveId;
 use tidegate_domain::message::{Body, Message};
 use tidegate_domain::plan::Approver;
@@ -35,10 +35,22 @@ pub(super) fn saved(cloud: &Cloud, turn: &Turn<'_>) {
                 .filter(|other| self::decided(other) == Some(decided))
                 .count()
         });
-        if same > 1 {
+        // Buttons that are made after a withdrawal, anybody's, count anew.
+        if same > 1 + withdrawals(turn, decided.1) {
             violated(cloud, 9, format!("{by} decides {same} times by {body:?}"));
         }
     }
+}
+
+/// How many approvals of what a gate asks were taken back so far.
+fn withdrawals(turn: &Turn<'_>, gate: Gate) -> usize {
+    let before = turn.loaded.wave.as_ref();
+    let open = match before.and_then(|wave| wave.gates.get(&gate)) {
+        Some(GateState::Open(open)) => Some(open),
+        Some(GateState::Approved { question, .. }) => question.as_deref(),
+        Some(GateState::Lapsed { .. }) | None => None,
+    };
+    open.map_or(0, |open| usize::try_from(open.withdrawals).unwrap_or(0))
 }
 
 fn decided(message: &Message) -> Option<Decided<'_>> {
