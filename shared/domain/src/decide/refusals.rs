@@ -1,7 +1,7 @@
 //! Every kind of refusal has one treatment: a refusal did nothing, so the server is due again, gives
 //! up, or the wave is held.
 
-use super::cleanup::{give_up, go_on, launch_failed};
+use super::cleanup::{give_up, go_on, is_started_by_hand, launch_failed};
 use super::inbox::in_motion;
 use super::turn::Turn;
 use super::{follow, news};
@@ -69,7 +69,8 @@ fn give_up_refused(turn: &mut Turn, server: &mut Server, task: &Task, message: &
         Stage::Accepting { .. } => give_up(turn, server, Purpose::Test, message),
         Stage::Tested { .. } => runs_on(turn, server, message),
         // A hold would keep the sources of others stopped: it is asked for again until they run.
-        Stage::Terminating { .. } if turn.servers.iter().any(waits_for_its_source) => {}
+        Stage::Terminating { .. } if turn.servers.iter().any(|s| waits_for_its_source(turn, s)) => {
+        }
         // A server that leaves is left as it is if MGN never lets it be set back: one whose
         // replication somebody stopped, say.
         Stage::Returning { to, then, .. } if matches!(then, Then::CleanUp(_)) => {
@@ -108,10 +109,13 @@ fn runs_on(turn: &mut Turn, server: &mut Server, message: &str) {
 }
 
 /// Whether a server's source is stopped, and what becomes of that is under way. What is finalized runs
-/// in AWS.
-fn waits_for_its_source(server: &Server) -> bool {
+/// in AWS; what a person has to start is held for as well.
+fn waits_for_its_source(turn: &Turn, server: &Server) -> bool {
     let finalizes = matches!(server.stage, Stage::Finalizing { .. });
-    server.quiesced_at.is_some() && in_motion(server) && !finalizes
+    server.quiesced_at.is_some()
+        && in_motion(server)
+        && !finalizes
+        && !is_started_by_hand(turn, server)
 }
 
 pub(super) fn hold_for(turn: &mut Turn, task: &Task, refusal: &Refusal) {
