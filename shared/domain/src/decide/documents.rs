@@ -3,8 +3,8 @@
 
 use super::access;
 use super::cleanup::{give_up, go_on, launch_failed};
-use super::settings;
 use super::turn::{Turn, later};
+use super::{rollback, settings, wants};
 use crate::audit::About;
 use crate::observation::{CommandStatus, StatusChecks};
 use crate::plan::Document;
@@ -268,6 +268,10 @@ pub(super) fn ran(
 ) -> Ran {
     match &run.step {
         RunStep::Due { not_before } => {
+            let deadline = later(later(*not_before, timeout), COMMAND_GRACE);
+            if out_of_reach(turn, server) && access::is_past(turn, deadline) {
+                return Ran::Failed("SSM has no online managed node of it".to_owned());
+            }
             turn.look_again(*not_before);
             Ran::NotYet
         }
@@ -293,11 +297,20 @@ pub(super) fn ran(
     }
 }
 
+/// Whether a document that is due on a source cannot be sent there.
+fn out_of_reach(turn: &Turn, server: &Server) -> bool {
+    let stops = matches!(server.stage, Stage::Quiescing { .. });
+    let starts = matches!(server.stage, Stage::Restarting { .. });
+    (stops || (starts && rollback::may_restart(turn, server)))
+        && wants::source_node(turn, server).is_none()
+}
+
 impl Run {
-    /// The next try.
+    /// The next try. One that could not even be sent counts, too.
     fn again(&self, turn: &Turn) -> Self {
+        let unsent = matches!(self.step, RunStep::Due { .. });
         Self {
-            tries: self.tries,
+            tries: self.tries + u32::from(unsent),
             step: RunStep::Due {
                 not_before: turn.after(turn.wave.plan.policy.observe_every),
             },

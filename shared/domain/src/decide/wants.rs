@@ -331,7 +331,7 @@ fn document_due(turn: &mut Turn, index: usize) -> Option<(Document, NodeId)> {
     Some((document, node?))
 }
 
-fn source_node(turn: &Turn, server: &Server) -> Option<NodeId> {
+pub(super) fn source_node(turn: &Turn, server: &Server) -> Option<NodeId> {
     turn.seen.get(&server.id)?.node.clone()
 }
 

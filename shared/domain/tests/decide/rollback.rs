@@ -397,3 +397,26 @@ fn a_source_never_runs_beside_a_failed_cutover() {
         .collect();
     assert_eq!(back, ["set back 0", "stop 0", "Start on 0", "set back 0"]);
 }
+
+#[test]
+fn a_source_out_of_reach_is_held_for_and_a_person_starts_it() {
+    let mut hand = soaking(plan(1, 0));
+    roll_back(&mut hand);
+    hand.until_that("the snapshots", |hand| {
+        hand.servers[0].stage.name() == "making snapshots"
+    });
+    hand.seen.get_mut(&server_id(0)).expect("a server").node = None;
+    hand.until_held();
+    let reason = hand.wave().hold.as_ref().map(|hold| hold.reason.sentence());
+    let reason = reason.expect("a hold");
+    assert!(
+        reason.contains("SSM has no online managed node of it"),
+        "{reason}"
+    );
+    hand.send(Body::Skip {
+        servers: vec![server_id(0)],
+    });
+    hand.turn();
+    hand.resume();
+    hand.until("RolledBack");
+}
