@@ -90,6 +90,9 @@ impl People {
             }
             _ => {}
         }
+        if hard_on_the_way_back(cloud) && is_cut_over(wave) && self.random.chance(0.3) {
+            self.send(cloud, id, operator(), roll_back());
+        }
         if let Some(hold) = &wave.hold
             && self.random.chance(0.5)
         {
@@ -230,4 +233,18 @@ impl People {
         };
         self.send(cloud, &wave.id, operator(), body);
     }
+}
+
+/// Whether the call at which most goes wrong comes up on the way back alone: people see to it that it does.
+fn hard_on_the_way_back(cloud: &Cloud) -> bool {
+    let hard = cloud.faults.borrow().hard;
+    hard.is_some_and(|(_, call)| matches!(call, "StopInstances" | "CreateSnapshot"))
+}
+
+/// Whether there is something to be undone.
+fn is_cut_over(wave: &Wave) -> bool {
+    matches!(
+        wave.phase,
+        Phase::CuttingOver | Phase::Soaking { .. } | Phase::AwaitingFinalize
+    )
 }
