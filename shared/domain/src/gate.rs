@@ -143,8 +143,7 @@ pub struct OpenGate {
     /// How often those who had not decided were asked again.
     #[serde(default)]
     pub reminders: u32,
-    /// How many approvals were taken back, and decisions set aside unread: links and buttons that are
-    /// made after that count anew.
+    /// How many approvals were taken back: links and buttons that are made after that count anew.
     #[serde(default)]
     pub withdrawals: u32,
     /// Whether the wave was held for something else while it was asked: who is silent then has not

@@ -1,6 +1,8 @@
 //! What people are told: a subject that says which wave, what and by when, and a text from a template
 //! of its own for each kind of news; by mail, and in Slack where a wave asks there.
 
+mod texts;
+
 use askama::Template;
 use jiff::Timestamp;
 use tidegate_domain::gate::Changes;
@@ -11,6 +13,11 @@ use tidegate_domain::words::{self, one_line};
 use tidegate_ports::mail::Mail;
 use tidegate_slack::message::{Message, told};
 
+use self::texts::{
+    ApproversUnreached, GateApprovedInPart, GateAsksAgain, Listed, MessagesSetAside, PlanChanged,
+    ReplicationStalled, RollbackStarted, ServerFailed, TerminationRefused, WaveAborted,
+    WaveCompleted, WaveHeld, WaveRolledBack, WaveStarted,
+};
 use crate::LONGEST_NAME;
 use crate::subject::{LONGEST_SUBJECT, subject};
 
@@ -41,126 +48,6 @@ const IN_SLACK: Limits = Limits {
     changes: 4,
     approvers: 4,
 };
-
-#[derive(Template)]
-#[template(path = "news/wave_started.txt")]
-struct WaveStarted<'a> {
-    wave: &'a WaveId,
-    servers: String,
-}
-
-#[derive(Template)]
-#[template(path = "news/wave_held.txt")]
-struct WaveHeld<'a> {
-    wave: &'a WaveId,
-    reason: String,
-    window: Option<(String, String)>,
-    commands: Vec<(String, String)>,
-}
-
-#[derive(Template)]
-#[template(path = "news/server_failed.txt")]
-struct ServerFailed<'a> {
-    wave: &'a WaveId,
-    purpose: String,
-    servers: Vec<Listed<'a>>,
-    more: usize,
-}
-
-#[derive(Template)]
-#[template(path = "news/replication_stalled.txt")]
-struct ReplicationStalled<'a> {
-    wave: &'a WaveId,
-    servers: Vec<Listed<'a>>,
-    more: usize,
-    window: Option<(String, String)>,
-}
-
-#[derive(Template)]
-#[template(path = "news/termination_refused.txt")]
-struct TerminationRefused<'a> {
-    wave: &'a WaveId,
-    servers: Vec<Listed<'a>>,
-    more: usize,
-}
-
-#[derive(Template)]
-#[template(path = "news/messages_set_aside.txt")]
-struct MessagesSetAside<'a> {
-    wave: &'a WaveId,
-    said: Vec<String>,
-}
-
-#[derive(Template)]
-#[template(path = "news/gate_asks_again.txt")]
-struct GateAsksAgain<'a> {
-    wave: &'a WaveId,
-    gate: &'a str,
-    only: Option<String>,
-    changes: Vec<String>,
-    more: usize,
-}
-
-#[derive(Template)]
-#[template(path = "news/plan_changed.txt")]
-struct PlanChanged<'a> {
-    wave: &'a WaveId,
-    by: String,
-    changes: Vec<String>,
-    more: usize,
-}
-
-#[derive(Template)]
-#[template(path = "news/approvers_unreached.txt")]
-struct ApproversUnreached<'a> {
-    wave: &'a WaveId,
-    gate: &'a str,
-    approvers: Vec<String>,
-    more: usize,
-    refused: Option<String>,
-    expires: String,
-}
-
-#[derive(Template)]
-#[template(path = "news/gate_approved_in_part.txt")]
-struct GateApprovedInPart<'a> {
-    wave: &'a WaveId,
-    gate: &'a str,
-    text: String,
-}
-
-#[derive(Template)]
-#[template(path = "news/wave_completed.txt")]
-struct WaveCompleted<'a> {
-    wave: &'a WaveId,
-}
-
-#[derive(Template)]
-#[template(path = "news/wave_aborted.txt")]
-struct WaveAborted<'a> {
-    wave: &'a WaveId,
-}
-
-#[derive(Template)]
-#[template(path = "news/rollback_started.txt")]
-struct RollbackStarted<'a> {
-    wave: &'a WaveId,
-    why: String,
-}
-
-#[derive(Template)]
-#[template(path = "news/wave_rolled_back.txt")]
-struct WaveRolledBack<'a> {
-    wave: &'a WaveId,
-    kept: Vec<(String, String)>,
-}
-
-/// A server that something befell, for people.
-struct Listed<'a> {
-    hostname: String,
-    server: &'a str,
-    reason: String,
-}
 
 /// What is told: what it is about, by when to act, in one line; the same shorter, for wherever that is
 /// too long; and the text.

@@ -67,21 +67,20 @@ pub(super) fn used(
     Refused::new(Status::Gone, message)
 }
 
-/// How somebody whose decision does not count decides anew: it was taken back, or set aside unread. One
-/// that was just given may not have been read yet.
+/// How somebody whose decision does not count any more decides anew: it was taken back, by this link or by
+/// another door. One that was just given may not have been read yet.
 fn anew(first: &Message, withdrawn: bool, wave: &Wave, link: &Link, now: Timestamp) -> String {
     let Ok(open) = open_gate(wave, link.gate, &link.evidence, now) else {
         return String::new();
     };
-    let counts = gate_plan(wave, link.gate)
-        .approval_of(&link.approver, open)
-        .is_some();
-    let (id, gate) = (&wave.id, link.gate);
-    if withdrawn && !counts {
-        format!(" To decide again, have the question sent once more: tidegate ask {id} {gate}.")
-    } else if open.withdrawals > link.withdrawals && !counts && now > first.at + READ_WITHIN {
-        " That does not count: decide by the link in a newer mail.".to_owned()
-    } else {
-        String::new()
+    let plan = gate_plan(wave, link.gate);
+    let elsewhere = open.withdrawals > link.withdrawals && now > first.at + READ_WITHIN;
+    if plan.approval_of(&link.approver, open).is_some() || !(withdrawn || elsewhere) {
+        return String::new();
     }
+    let (id, gate) = (&wave.id, link.gate);
+    format!(
+        " It does not count any more: to decide again, have the question sent once more (tidegate ask \
+         {id} {gate})."
+    )
 }
