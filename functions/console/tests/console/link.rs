@@ -365,6 +365,32 @@ fn approved_on(question: Option<Box<OpenGate>>) -> GateState {
 }
 
 #[tokio::test]
+async fn a_used_link_says_how_to_decide_anew_only_once_it_is_known_not_to_count() {
+    let console = Console::with_open_gate().await;
+    let token = console.token(&console.link());
+    console
+        .send(decide(&token, &console.nonce(&token), "approve"))
+        .await;
+    console
+        .save("orders", |wave| {
+            let Some(GateState::Open(open)) = wave.gates.get_mut(&Gate::Cutover) else {
+                panic!("it is open");
+            };
+            open.withdrawals = 1;
+        })
+        .await;
+    let anew = "have the question sent once more (tidegate ask orders cutover)";
+    let first = console.send(open(&token)).await;
+    assert!(!notice(&first).contains(anew), "it may not be read yet");
+    console.at("2026-12-01T12:10:00Z");
+    let later = console.send(open(&token)).await;
+    assert!(notice(&later).contains(anew), "{}", later.body);
+    counted(&console, false).await;
+    let counts = console.send(open(&token)).await;
+    assert!(!notice(&counts).contains(anew), "{}", counts.body);
+}
+
+#[tokio::test]
 async fn an_approval_is_taken_back_by_its_link_until_it_is_acted_on() {
     for approved in [false, true] {
         let console = Console::with_open_gate().await;
